@@ -1,0 +1,30 @@
+#!/usr/bin/env bash
+# Generates Go from every .proto file. Needs Debian's protobuf-compiler; the
+# plugins are pinned by tools/go.mod and built into bin/ by `make tools`.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+export PATH="$PWD/bin:$PATH"
+module=github.com/plexusnet/plexus
+any=google/protobuf/any.proto=github.com/cosmos/gogoproto/types/any
+
+# The chain's own types use gogoproto, as the SDK does.
+# gocosmos writes below the full import path, whatever it is told.
+out=$(mktemp -d)
+trap 'rm -rf "$out"' EXIT
+chain=$(find proto/plexus -name '*.proto' | sort)
+protoc -I proto -I third_party/proto \
+  --gocosmos_out="$out" --gocosmos_opt="plugins=grpc,M$any" \
+  --grpc-gateway_out=. --grpc-gateway_opt="module=$module,logtostderr=true,allow_colon_final_segments=true" \
+  $chain
+cp -r "$out/$module/." .
+
+# Services and files that know nothing of the chain use the standard plugins.
+for dir in inference onnx; do
+  [ -d "proto/$dir" ] || continue
+  files=$(find "proto/$dir" -name '*.proto' | sort)
+  protoc -I proto -I third_party/proto \
+    --go_out=. --go_opt="module=$module" \
+    --go-grpc_out=. --go-grpc_opt="module=$module" \
+    $files
+done
+gofmt -w proto

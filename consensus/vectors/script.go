@@ -279,6 +279,7 @@ func (m *machine) apply(s *Step) error {
 	case "replace_neuron":
 		m.p.Registered[s.UID] = m.p.Block
 		m.p.Stakes[s.UID] = 0
+		m.p.Permit[s.UID] = false
 		m.weights[s.UID], m.bonds[s.UID] = nil, nil
 		return nil
 	case "add_stake":

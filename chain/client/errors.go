@@ -1,0 +1,85 @@
+package chainclient
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	sdkerrors "github.com/cosmos/cosmos-sdk/types/errors"
+)
+
+var (
+	// ErrNotFound: the chain answered, and has nothing of that name.
+	ErrNotFound = errors.New("not found on the chain")
+	// ErrUnavailable: no answer for now. The node is down, starting, too slow,
+	// or has no room in its mempool. Trying again later is right.
+	ErrUnavailable = errors.New("chain unavailable")
+	// ErrWrongChain: the node serves another chain than Config.ChainID.
+	ErrWrongChain = errors.New("wrong chain")
+)
+
+// TxError is the chain's refusal of a transaction. Codespace and Code identify
+// the reason; Log says it in words. Hash is empty when the transaction was
+// refused before it was broadcast.
+type TxError struct {
+	Codespace string
+	Code      uint32
+	Log       string
+	Hash      string
+}
+
+func (e *TxError) Error() string {
+	return fmt.Sprintf("transaction refused (%s %d): %s", e.Codespace, e.Code, e.Log)
+}
+
+// is reports whether the refusal has the reason of a registered SDK error.
+func (e *TxError) is(reason interface {
+	Codespace() string
+	ABCICode() uint32
+}) bool {
+	return e.Codespace == reason.Codespace() && e.Code == reason.ABCICode()
+}
+
+// callError turns what a gRPC call returned into this package's errors. outer
+// is the caller's context: when it ended, that is the error, and not the chain.
+func callError(outer context.Context, what string, err error) error {
+	if err == nil {
+		return nil
+	}
+	if outer.Err() != nil {
+		return fmt.Errorf("%s: %w", what, outer.Err())
+	}
+	st := status.Convert(err)
+	switch st.Code() {
+	case codes.Unavailable, codes.DeadlineExceeded:
+		return fmt.Errorf("%s: %w: %s", what, ErrUnavailable, st.Message())
+	case codes.NotFound:
+		return fmt.Errorf("%s: %w: %s", what, ErrNotFound, st.Message())
+	}
+	// Errors that the SDK raises itself travel as Unknown, with their number in
+	// the message's fixed prefix.
+	switch registered := registeredError(st.Message()); {
+	case registered.is(sdkerrors.ErrInvalidHeight):
+		// We only ever ask for the latest state: there is none before the
+		// first block and, for a moment, while a block is committed.
+		return fmt.Errorf("%s: %w: %s", what, ErrUnavailable, st.Message())
+	case registered.is(sdkerrors.ErrNotFound), registered.is(sdkerrors.ErrUnknownAddress):
+		return fmt.Errorf("%s: %w: %s", what, ErrNotFound, st.Message())
+	}
+	return fmt.Errorf("%s: %w", what, err)
+}
+
+// registeredError reads the prefix "codespace C code N: " that errors of the
+// SDK carry over gRPC. Without it, the result is no error's code.
+func registeredError(message string) *TxError {
+	var e TxError
+	if _, err := fmt.Sscanf(message, "codespace %s code %d:", &e.Codespace, &e.Code); err != nil {
+		return &TxError{}
+	}
+	_, e.Log, _ = strings.Cut(message, ": ")
+	return &e
+}

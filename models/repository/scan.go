@@ -1,0 +1,133 @@
+package repository
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// file is a model that the layout names: not yet read.
+type file struct {
+	name    string
+	version int64
+	path    string
+}
+
+const modelFile = "model.onnx"
+
+// namePattern is what a model may be called: it goes into URLs, metrics and file names.
+var namePattern = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$`)
+
+// scan lists the models under path by name and then version, and what in the folder looks like a model but is none.
+func scan(path string) ([]file, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	if !info.IsDir() {
+		return single(path, strings.TrimSuffix(filepath.Base(path), filepath.Ext(path)))
+	}
+	if direct := filepath.Join(path, modelFile); isFile(direct) {
+		absolute, err := filepath.Abs(path)
+		if err != nil {
+			return nil, err
+		}
+		return single(direct, filepath.Base(absolute))
+	}
+	return scanFolder(path)
+}
+
+func single(path, name string) ([]file, error) {
+	if !strings.EqualFold(filepath.Ext(path), ".onnx") {
+		return nil, fmt.Errorf("%s is no .onnx file and no folder", path)
+	}
+	if err := checkName(name); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return []file{{name: name, version: 1, path: path}}, nil
+}
+
+func scanFolder(path string) ([]file, error) {
+	folders, err := subfolders(path)
+	if err != nil {
+		return nil, err
+	}
+	var files []file
+	var errs []error
+	for _, name := range folders {
+		versions, err := scanModel(filepath.Join(path, name), name)
+		files = append(files, versions...)
+		errs = append(errs, err)
+	}
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
+	}
+	if len(files) == 0 {
+		return nil, fmt.Errorf("%w: %s holds no <name>/<version>/%s and no %s", ErrEmpty, path, modelFile, modelFile)
+	}
+	return files, nil
+}
+
+func scanModel(path, name string) ([]file, error) {
+	if err := checkName(name); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	folders, err := subfolders(path)
+	if err != nil {
+		return nil, err
+	}
+	var files []file
+	for _, folder := range folders {
+		version, err := strconv.ParseInt(folder, 10, 64)
+		if err != nil || version < 1 || strconv.FormatInt(version, 10) != folder {
+			continue // Triton keeps other things beside the versions too
+		}
+		if p := filepath.Join(path, folder, modelFile); isFile(p) {
+			files = append(files, file{name: name, version: version, path: p})
+		}
+	}
+	if direct := filepath.Join(path, modelFile); len(files) == 0 && isFile(direct) {
+		return []file{{name: name, version: 1, path: direct}}, nil
+	}
+	if len(files) == 0 {
+		return nil, fmt.Errorf("%w: %s holds no <version>/%s, with a version such as 1", ErrEmpty, path, modelFile)
+	}
+	slices.SortFunc(files, func(a, b file) int { return cmp.Compare(a.version, b.version) })
+	return files, nil
+}
+
+// subfolders lists the folders in path by name, without hidden ones. A link to a folder counts.
+func subfolders(path string) ([]string, error) {
+	entries, err := os.ReadDir(path)
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, e := range entries {
+		if strings.HasPrefix(e.Name(), ".") {
+			continue
+		}
+		if info, err := os.Stat(filepath.Join(path, e.Name())); err == nil && info.IsDir() {
+			names = append(names, e.Name())
+		}
+	}
+	return names, nil
+}
+
+func checkName(name string) error {
+	if namePattern.MatchString(name) {
+		return nil
+	}
+	return fmt.Errorf("%w: %q: use letters, digits, dot, dash and underscore, at most 128, starting with a letter or digit", ErrName, name)
+}
+
+func isFile(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.Mode().IsRegular()
+}

@@ -22,10 +22,11 @@ const (
 	CoinType = 118
 )
 
-// ConfigureAddresses sets the SDK's process-wide address prefixes. A program
-// calls it once, first thing; calling it again with the same prefixes is
+// ConfigureAddresses sets the SDK's process-wide address prefixes and staking
+// denomination. A program calls it once, first thing; calling it again is
 // harmless.
 func ConfigureAddresses() {
+	sdk.DefaultBondDenom = Denom
 	cfg := sdk.GetConfig()
 	cfg.SetBech32PrefixForAccount(AddressPrefix, AddressPrefix+"pub")
 	cfg.SetBech32PrefixForValidator(AddressPrefix+"valoper", AddressPrefix+"valoperpub")

@@ -1,0 +1,218 @@
+package keeper
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/plexusnet/plexus/consensus"
+	subnetv1 "github.com/plexusnet/plexus/proto/plexus/subnet/v1"
+	"github.com/plexusnet/plexus/subnet"
+)
+
+// runEpoch loads a subnet, lets package subnet decide, pays and stores.
+func (k *Keeper) runEpoch(ctx context.Context, params subnetv1.Params, s subnetv1.Subnet) error {
+	hyper, err := HyperparamsFromProto(s.Hyperparams)
+	if err != nil {
+		return err
+	}
+	pending, err := itemOr(ctx, k.pending)
+	if err != nil {
+		return err
+	}
+	at, found := slices.BinarySearch(pending.Netuids, s.Netuid)
+	amount := uint64(0)
+	if found {
+		amount = pending.Amounts[at]
+	}
+	graph, err := k.loadGraph(ctx, s)
+	if err != nil {
+		return err
+	}
+	lastEpoch := s.LastEpoch
+	if s.Epochs == 0 {
+		lastEpoch = 0
+	}
+	epoch := subnet.Epoch{
+		Height:         height(ctx),
+		LastEpoch:      lastEpoch,
+		Pending:        amount,
+		OwnerUID:       graph.uidOf(s.OwnerHotkey),
+		StakeThreshold: params.StakeThreshold,
+		Split:          splitOf(params),
+		Hyperparams:    hyper,
+		Neurons:        graph.state,
+	}
+	result, err := epoch.Run(k.engine)
+	if err != nil {
+		return err
+	}
+	if err := k.payEpoch(ctx, &s, graph, result); err != nil {
+		return err
+	}
+	if found {
+		pending.Amounts[at] = result.Carried
+		if err := k.pending.Set(ctx, pending); err != nil {
+			return err
+		}
+	}
+	return k.storeEpoch(ctx, s, graph, result)
+}
+
+// graph is a loaded subnet, indexed by uid.
+type graph struct {
+	neurons   []subnetv1.Neuron
+	operators []string // "" where a hotkey is bound to no validator
+	state     []subnet.Neuron
+}
+
+func (g *graph) uidOf(hotkey string) int {
+	if hotkey == "" {
+		return -1
+	}
+	return slices.IndexFunc(g.neurons, func(n subnetv1.Neuron) bool { return n.Hotkey == hotkey })
+}
+
+func (k *Keeper) loadGraph(ctx context.Context, s subnetv1.Subnet) (*graph, error) {
+	neurons, err := k.neuronsOf(ctx, s.Netuid)
+	if err != nil {
+		return nil, err
+	}
+	outcome, err := getOr(ctx, k.outcomes, s.Netuid)
+	if err != nil {
+		return nil, err
+	}
+	g := &graph{
+		neurons:   neurons,
+		operators: make([]string, len(neurons)),
+		state:     make([]subnet.Neuron, len(neurons)),
+	}
+	for uid, n := range neurons {
+		operator, stake, err := k.stakeOf(ctx, n.Hotkey)
+		if err != nil {
+			return nil, err
+		}
+		g.operators[uid] = operator
+		weights, err := k.row(ctx, k.weights, s.Netuid, uid)
+		if err != nil {
+			return nil, fmt.Errorf("weights of uid %d: %w", uid, err)
+		}
+		bonds, err := k.row(ctx, k.bonds, s.Netuid, uid)
+		if err != nil {
+			return nil, fmt.Errorf("bonds of uid %d: %w", uid, err)
+		}
+		g.state[uid] = subnet.Neuron{
+			Registered: n.Registered,
+			Updated:    max(weights.updated, n.Registered),
+			Stake:      stake,
+			LastStake:  at(outcome.Tokens, uid),
+			Permit:     at(outcome.Permit, uid),
+			Weights:    weights.row,
+			Bonds:      bonds.row,
+		}
+	}
+	return g, nil
+}
+
+// at returns the element of a vector at a uid, or the zero value past its end.
+func at[T any](vector []T, uid int) T {
+	if uid < len(vector) {
+		return vector[uid]
+	}
+	var zero T
+	return zero
+}
+
+func (k *Keeper) neuronsOf(ctx context.Context, netuid uint32) ([]subnetv1.Neuron, error) {
+	it, err := k.neurons.Iterate(ctx, inSubnet(netuid))
+	if err != nil {
+		return nil, err
+	}
+	return it.Values()
+}
+
+// payEpoch pays what the epoch decided and enters it in the subnet's ledger.
+func (k *Keeper) payEpoch(ctx context.Context, s *subnetv1.Subnet, g *graph, r *subnet.Result) error {
+	if err := k.pay(ctx, s.Owner, r.Owner); err != nil {
+		return err
+	}
+	s.Ledger.OwnerPaid += r.Owner
+	for uid, nplx := range r.Miners {
+		if err := k.pay(ctx, g.neurons[uid].Coldkey, nplx); err != nil {
+			return err
+		}
+		s.Ledger.MinersPaid += nplx
+	}
+	if err := k.burn(ctx, r.Burned); err != nil {
+		return err
+	}
+	s.Ledger.Burned += r.Burned
+
+	stored, err := getOr(ctx, k.streams, s.Netuid)
+	if err != nil {
+		return err
+	}
+	streams := subnet.Running(streamsFromProto(stored), height(ctx))
+	for uid, nplx := range r.Validators {
+		if nplx == 0 {
+			continue
+		}
+		if g.operators[uid] == "" {
+			return fmt.Errorf("uid %d has dividends but no validator", uid)
+		}
+		streams = append(streams, subnet.Stream{
+			Validator: g.operators[uid], Total: nplx, Start: height(ctx), Length: s.Hyperparams.Tempo,
+		})
+		s.Ledger.ValidatorsPaid += nplx
+	}
+	return k.streams.Set(ctx, s.Netuid, streamsToProto(streams))
+}
+
+// storeEpoch stores what the epoch decided for the next one and for queries.
+func (k *Keeper) storeEpoch(ctx context.Context, s subnetv1.Subnet, g *graph, r *subnet.Result) error {
+	now := height(ctx)
+	out := r.Output
+	outcome := subnetv1.Outcome{
+		Height:         now,
+		Incentive:      u16s(out.Incentive),
+		Dividends:      u16s(out.Dividends),
+		Consensus:      u16s(out.Consensus),
+		Trust:          u16s(out.Trust),
+		ValidatorTrust: u16s(out.ValidatorTrust),
+		StakeWeight:    u16s(out.Stake),
+		Emission:       make([]uint64, len(g.neurons)),
+		Tokens:         make([]uint64, len(g.neurons)),
+		Permit:         slices.Clone(out.Permit),
+		Active:         slices.Clone(out.Active),
+	}
+	for uid := range g.neurons {
+		outcome.Emission[uid] = r.Miners[uid] + r.Validators[uid]
+		outcome.Tokens[uid] = g.state[uid].Stake
+		if err := k.storeBonds(ctx, s.Netuid, uid, g.state[uid].Bonds, out.Bonds[uid]); err != nil {
+			return err
+		}
+	}
+	if err := k.outcomes.Set(ctx, s.Netuid, outcome); err != nil {
+		return err
+	}
+	s.LastEpoch = now
+	s.Epochs++
+	if err := k.subnets.Set(ctx, s.Netuid, s); err != nil {
+		return err
+	}
+	emitEvent(ctx, "epoch", attr("netuid", s.Netuid), attr("epoch", s.Epochs),
+		attr("owner", r.Owner), attr("burned", r.Burned), attr("carried", r.Carried))
+	return nil
+}
+
+// storeBonds writes a row of bonds where it changed.
+func (k *Keeper) storeBonds(ctx context.Context, netuid uint32, uid int, old, bonds consensus.Row) error {
+	if slices.Equal(old, bonds) {
+		return nil
+	}
+	key := rowKey(netuid, uid)
+	if len(bonds) == 0 {
+		return k.bonds.Remove(ctx, key)
+	}
+	return k.bonds.Set(ctx, key, packRow(bonds, height(ctx)))
+}

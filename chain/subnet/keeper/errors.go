@@ -1,0 +1,62 @@
+package keeper
+
+import (
+	"errors"
+
+	errorsmod "cosmossdk.io/errors"
+	"google.golang.org/grpc/codes"
+
+	"github.com/plexusnet/plexus/subnet"
+)
+
+// What this module refuses, with the code that transactions and queries carry.
+// Codes are part of the interface: they are never reused.
+var (
+	ErrUnknownSubnet   = errorsmod.RegisterWithGRPCCode(ModuleName, 2, codes.NotFound, "unknown subnet")
+	ErrNotRegistered   = errorsmod.RegisterWithGRPCCode(ModuleName, 3, codes.NotFound, "hotkey is not registered")
+	ErrRegistered      = errorsmod.RegisterWithGRPCCode(ModuleName, 4, codes.AlreadyExists, "hotkey is already registered")
+	ErrHotkeyTaken     = errorsmod.RegisterWithGRPCCode(ModuleName, 5, codes.PermissionDenied, "hotkey belongs to another coldkey")
+	ErrInvalidRequest  = errorsmod.RegisterWithGRPCCode(ModuleName, 6, codes.InvalidArgument, "invalid request")
+	ErrUnauthorized    = errorsmod.RegisterWithGRPCCode(ModuleName, 7, codes.PermissionDenied, "unauthorized")
+	ErrNoValidator     = errorsmod.RegisterWithGRPCCode(ModuleName, 8, codes.NotFound, "no such staking validator")
+	ErrSubnetLimit     = errorsmod.RegisterWithGRPCCode(ModuleName, 9, codes.ResourceExhausted, "no more subnets")
+	ErrStakeTooLow     = errorsmod.RegisterWithGRPCCode(ModuleName, 10, codes.FailedPrecondition, "stake below the threshold")
+	ErrWrongVersion    = errorsmod.RegisterWithGRPCCode(ModuleName, 11, codes.FailedPrecondition, "wrong weights version")
+	ErrRateLimited     = errorsmod.RegisterWithGRPCCode(ModuleName, 12, codes.ResourceExhausted, "too early")
+	ErrNoPermit        = errorsmod.RegisterWithGRPCCode(ModuleName, 13, codes.PermissionDenied, "no validator permit")
+	ErrInvalidWeights  = errorsmod.RegisterWithGRPCCode(ModuleName, 14, codes.InvalidArgument, "invalid weights")
+	ErrUnknownUID      = errorsmod.RegisterWithGRPCCode(ModuleName, 15, codes.InvalidArgument, "unknown uid")
+	ErrTooFewWeights   = errorsmod.RegisterWithGRPCCode(ModuleName, 16, codes.InvalidArgument, "too few weights")
+	ErrWeightTooLarge  = errorsmod.RegisterWithGRPCCode(ModuleName, 17, codes.InvalidArgument, "weight above the maximum")
+	ErrSubnetFull      = errorsmod.RegisterWithGRPCCode(ModuleName, 18, codes.ResourceExhausted, "subnet is full")
+	ErrPriceTooHigh    = errorsmod.RegisterWithGRPCCode(ModuleName, 19, codes.FailedPrecondition, "price above the maximum")
+	ErrInvalidEndpoint = errorsmod.RegisterWithGRPCCode(ModuleName, 20, codes.InvalidArgument, "invalid endpoint")
+	ErrInvalidParams   = errorsmod.RegisterWithGRPCCode(ModuleName, 21, codes.InvalidArgument, "invalid parameters")
+)
+
+// refuse gives a refusal of the pure rules the code of this module. Other
+// errors pass through unchanged.
+func refuse(err error) error {
+	for _, r := range []struct {
+		rule error
+		code *errorsmod.Error
+	}{
+		{subnet.ErrStakeTooLow, ErrStakeTooLow},
+		{subnet.ErrWrongVersion, ErrWrongVersion},
+		{subnet.ErrRateLimited, ErrRateLimited},
+		{subnet.ErrNoPermit, ErrNoPermit},
+		{subnet.ErrInvalidWeights, ErrInvalidWeights},
+		{subnet.ErrUnknownUID, ErrUnknownUID},
+		{subnet.ErrTooFewWeights, ErrTooFewWeights},
+		{subnet.ErrWeightTooLarge, ErrWeightTooLarge},
+		{subnet.ErrSubnetFull, ErrSubnetFull},
+		{subnet.ErrPriceTooHigh, ErrPriceTooHigh},
+		{subnet.ErrInvalidEndpoint, ErrInvalidEndpoint},
+		{subnet.ErrInvalidParams, ErrInvalidParams},
+	} {
+		if errors.Is(err, r.rule) {
+			return r.code.Wrap(err.Error())
+		}
+	}
+	return err
+}

@@ -1,0 +1,107 @@
+package keeper
+
+import (
+	"context"
+	"fmt"
+
+	sdkmath "cosmossdk.io/math"
+
+	sdk "github.com/cosmos/cosmos-sdk/types"
+	distrtypes "github.com/cosmos/cosmos-sdk/x/distribution/types"
+
+	"github.com/plexusnet/plexus/chain/network"
+)
+
+// coins returns an amount of nplx as the bank wants it.
+func coins(nplx uint64) sdk.Coins {
+	return sdk.NewCoins(sdk.NewCoin(network.Denom, sdkmath.NewIntFromUint64(nplx)))
+}
+
+// supply returns all nplx in existence.
+func (k *Keeper) supply(ctx context.Context) uint64 {
+	return k.bank.GetSupply(ctx, network.Denom).Amount.Uint64()
+}
+
+// balance returns the nplx of one of the module's accounts.
+func (k *Keeper) balance(ctx context.Context, account string) uint64 {
+	return k.bank.GetBalance(ctx, k.accounts.GetModuleAddress(account), network.Denom).Amount.Uint64()
+}
+
+// mint is the only place where nplx come into existence.
+func (k *Keeper) mint(ctx context.Context, nplx uint64) error {
+	totals, err := itemOr(ctx, k.totals)
+	if err != nil {
+		return err
+	}
+	totals.Minted += nplx
+	if err := k.totals.Set(ctx, totals); err != nil {
+		return err
+	}
+	if err := k.bank.MintCoins(ctx, EmissionAccount, coins(nplx)); err != nil {
+		return fmt.Errorf("mint %d nplx: %w", nplx, err)
+	}
+	return nil
+}
+
+// burn is the only place where this module destroys nplx; the emission account
+// must hold them.
+func (k *Keeper) burn(ctx context.Context, nplx uint64) error {
+	if nplx == 0 {
+		return nil
+	}
+	totals, err := itemOr(ctx, k.totals)
+	if err != nil {
+		return err
+	}
+	totals.Burned += nplx
+	if err := k.totals.Set(ctx, totals); err != nil {
+		return err
+	}
+	if err := k.bank.BurnCoins(ctx, EmissionAccount, coins(nplx)); err != nil {
+		return fmt.Errorf("burn %d nplx: %w", nplx, err)
+	}
+	return nil
+}
+
+// burnFrom burns what an account pays for a registration.
+func (k *Keeper) burnFrom(ctx context.Context, payer sdk.AccAddress, nplx uint64) error {
+	if nplx == 0 {
+		return nil
+	}
+	if err := k.bank.SendCoinsFromAccountToModule(ctx, payer, EmissionAccount, coins(nplx)); err != nil {
+		return fmt.Errorf("pay %d nplx: %w", nplx, err)
+	}
+	return k.burn(ctx, nplx)
+}
+
+// pay sends emission to an account given by address.
+func (k *Keeper) pay(ctx context.Context, account string, nplx uint64) error {
+	if nplx == 0 {
+		return nil
+	}
+	addr, err := k.accounts.AddressCodec().StringToBytes(account)
+	if err != nil {
+		return fmt.Errorf("pay %s: %w", account, err)
+	}
+	if err := k.bank.SendCoinsFromModuleToAccount(ctx, EmissionAccount, addr, coins(nplx)); err != nil {
+		return fmt.Errorf("pay %d nplx to %s: %w", nplx, account, err)
+	}
+	return nil
+}
+
+// reward hands emission to a validator and its delegators. What a validator
+// that no longer exists would have had is burned, to be minted again later.
+func (k *Keeper) reward(ctx context.Context, operator string, nplx uint64) error {
+	validator, found, err := k.validator(ctx, operator)
+	if err != nil {
+		return err
+	}
+	if !found {
+		return k.burn(ctx, nplx)
+	}
+	amount := coins(nplx)
+	if err := k.bank.SendCoinsFromModuleToModule(ctx, EmissionAccount, distrtypes.ModuleName, amount); err != nil {
+		return fmt.Errorf("reward %d nplx to %s: %w", nplx, operator, err)
+	}
+	return k.distr.AllocateTokensToValidator(ctx, validator, sdk.NewDecCoinsFromCoins(amount...))
+}

@@ -1,0 +1,211 @@
+package keeper
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"cosmossdk.io/collections"
+
+	sdk "github.com/cosmos/cosmos-sdk/types"
+
+	subnetv1 "github.com/plexusnet/plexus/proto/plexus/subnet/v1"
+	"github.com/plexusnet/plexus/subnet"
+)
+
+// claimHotkey makes a coldkey the owner of a hotkey that nobody owns yet, and
+// gives the hotkey an account to sign with. A hotkey keeps its first owner.
+func (k *Keeper) claimHotkey(ctx context.Context, hotkey, coldkey string) error {
+	addr, err := k.accounts.AddressCodec().StringToBytes(hotkey)
+	if err != nil {
+		return ErrInvalidRequest.Wrapf("hotkey %q: %v", hotkey, err)
+	}
+	owner, err := k.hotkeyOwners.Get(ctx, hotkey)
+	if errors.Is(err, collections.ErrNotFound) {
+		if !k.accounts.HasAccount(ctx, addr) {
+			k.accounts.SetAccount(ctx, k.accounts.NewAccountWithAddress(ctx, addr))
+		}
+		return k.hotkeyOwners.Set(ctx, hotkey, coldkey)
+	}
+	if err == nil && owner != coldkey {
+		return ErrHotkeyTaken.Wrapf("hotkey %s: use a hotkey of your own", hotkey)
+	}
+	return err
+}
+
+// register gives a hotkey a uid and burns the price. Source: protocol section 6.
+func (k *Keeper) register(ctx context.Context, msg *subnetv1.MsgRegister) (uid uint32, burned uint64, err error) {
+	s, err := k.subnet(ctx, msg.Netuid)
+	if err != nil {
+		return 0, 0, err
+	}
+	hyper, err := HyperparamsFromProto(s.Hyperparams)
+	if err != nil {
+		return 0, 0, err
+	}
+	if taken, err := k.uids.Has(ctx, collections.Join(msg.Hotkey, msg.Netuid)); err != nil || taken {
+		if taken {
+			err = ErrRegistered.Wrapf("hotkey %s in subnet %d", msg.Hotkey, msg.Netuid)
+		}
+		return 0, 0, err
+	}
+	price := hyper.RegistrationPrice(s.BurnPrice, s.BurnHeight, height(ctx))
+	if price > msg.MaxBurn {
+		return 0, 0, ErrPriceTooHigh.Wrapf("registration costs %d nplx, your maximum is %d: raise it or wait, the price halves every %d blocks",
+			price, msg.MaxBurn, hyper.BurnHalfLife)
+	}
+	if err := k.claimHotkey(ctx, msg.Hotkey, msg.Coldkey); err != nil {
+		return 0, 0, err
+	}
+	payer, err := k.accounts.AddressCodec().StringToBytes(msg.Coldkey)
+	if err != nil {
+		return 0, 0, ErrInvalidRequest.Wrapf("coldkey %q: %v", msg.Coldkey, err)
+	}
+	if err := k.burnFrom(ctx, payer, price); err != nil {
+		return 0, 0, err
+	}
+	uid, err = k.seat(ctx, &s, hyper)
+	if err != nil {
+		return 0, 0, err
+	}
+	neuron := subnetv1.Neuron{Uid: uid, Hotkey: msg.Hotkey, Coldkey: msg.Coldkey, Registered: height(ctx)}
+	if err := k.neurons.Set(ctx, rowKey(s.Netuid, int(uid)), neuron); err != nil {
+		return 0, 0, err
+	}
+	if err := k.uids.Set(ctx, collections.Join(msg.Hotkey, s.Netuid), uid); err != nil {
+		return 0, 0, err
+	}
+	s.BurnPrice, s.BurnHeight = hyper.PriceAfter(price), height(ctx)
+	s.Ledger.Registrations += price
+	emitEvent(ctx, "register", attr("netuid", s.Netuid), attr("uid", uid),
+		attr("hotkey", msg.Hotkey), attr("coldkey", msg.Coldkey), attr("burned", price))
+	return uid, price, k.subnets.Set(ctx, s.Netuid, s)
+}
+
+// seat finds the uid of a new neuron: a free one, or in a full subnet that of
+// the neuron which makes room. The vectors of the last epoch are left with
+// nothing under that uid.
+func (k *Keeper) seat(ctx context.Context, s *subnetv1.Subnet, hyper subnet.Hyperparams) (uint32, error) {
+	outcome, err := getOr(ctx, k.outcomes, s.Netuid)
+	if err != nil {
+		return 0, err
+	}
+	uid := s.Neurons
+	if uid < hyper.MaxUIDs {
+		s.Neurons++
+	} else if uid, err = k.evict(ctx, s.Netuid, hyper, outcome); err != nil {
+		return 0, err
+	}
+	clearOutcome(&outcome, int(uid))
+	return uid, k.outcomes.Set(ctx, s.Netuid, outcome)
+}
+
+// evict removes the neuron that makes room for a new one. Its own weights and
+// bonds die with it; those of others toward its uid are masked by the new
+// registration's height.
+func (k *Keeper) evict(ctx context.Context, netuid uint32, hyper subnet.Hyperparams, outcome subnetv1.Outcome) (uint32, error) {
+	neurons, err := k.neuronsOf(ctx, netuid)
+	if err != nil {
+		return 0, err
+	}
+	standing := make([]subnet.Standing, len(neurons))
+	for uid, n := range neurons {
+		standing[uid] = subnet.Standing{Registered: n.Registered, Emission: at(outcome.Emission, uid)}
+	}
+	out, err := hyper.Replaceable(standing, height(ctx))
+	if err != nil {
+		return 0, refuse(err)
+	}
+	old := neurons[out]
+	if err := k.uids.Remove(ctx, collections.Join(old.Hotkey, netuid)); err != nil {
+		return 0, err
+	}
+	key := rowKey(netuid, int(out))
+	if err := k.weights.Remove(ctx, key); err != nil {
+		return 0, err
+	}
+	if err := k.bonds.Remove(ctx, key); err != nil {
+		return 0, err
+	}
+	emitEvent(ctx, "deregister", attr("netuid", netuid), attr("uid", out), attr("hotkey", old.Hotkey), attr("emission", standing[out].Emission))
+	return uint32(out), nil
+}
+
+// clearOutcome makes every vector reach the uid and hold nothing there.
+func clearOutcome(o *subnetv1.Outcome, uid int) {
+	for _, v := range []*[]uint32{&o.Incentive, &o.Dividends, &o.Consensus, &o.Trust, &o.ValidatorTrust, &o.StakeWeight} {
+		*v = clearAt(*v, uid)
+	}
+	o.Emission, o.Tokens = clearAt(o.Emission, uid), clearAt(o.Tokens, uid)
+	o.Permit, o.Active = clearAt(o.Permit, uid), clearAt(o.Active, uid)
+}
+
+func clearAt[T any](v []T, uid int) []T {
+	var zero T
+	for len(v) <= uid {
+		v = append(v, zero)
+	}
+	v[uid] = zero
+	return v
+}
+
+// createSubnet opens a subnet under the next netuid and locks its price.
+func (k *Keeper) createSubnet(ctx context.Context, msg *subnetv1.MsgCreateSubnet) (netuid uint32, locked uint64, err error) {
+	params, err := k.params.Get(ctx)
+	if err != nil {
+		return 0, 0, err
+	}
+	counter, err := itemOr(ctx, k.counter)
+	if err != nil {
+		return 0, 0, err
+	}
+	netuid = max(counter.NextNetuid, 1) // netuid 0 stands for the root
+	if netuid > params.MaxSubnets {
+		return 0, 0, ErrSubnetLimit.Wrapf("the network allows %d", params.MaxSubnets)
+	}
+	now := height(ctx)
+	locked = subnet.LockPrice(params.MinLock, counter.LastLock, now-min(counter.LastLockHeight, now), params.LockInterval)
+	if locked > msg.MaxLock {
+		return 0, 0, ErrPriceTooHigh.Wrapf("a subnet locks %d nplx now, your maximum is %d: raise it or wait, the price falls over %d blocks",
+			locked, msg.MaxLock, params.LockInterval)
+	}
+	owner, err := k.accounts.AddressCodec().StringToBytes(msg.Owner)
+	if err != nil {
+		return 0, 0, ErrInvalidRequest.Wrapf("owner %q: %v", msg.Owner, err)
+	}
+	if msg.OwnerHotkey != "" {
+		if err := k.claimHotkey(ctx, msg.OwnerHotkey, msg.Owner); err != nil {
+			return 0, 0, err
+		}
+	}
+	if err := k.lock(ctx, owner, locked); err != nil {
+		return 0, 0, err
+	}
+	counter = subnetv1.SubnetCounter{NextNetuid: netuid + 1, LastLock: locked, LastLockHeight: now}
+	if err := k.counter.Set(ctx, counter); err != nil {
+		return 0, 0, err
+	}
+	emitEvent(ctx, "create", attr("netuid", netuid), attr("owner", msg.Owner), attr("locked", locked))
+	return netuid, locked, k.subnets.Set(ctx, netuid, subnetv1.Subnet{
+		Netuid:      netuid,
+		Owner:       msg.Owner,
+		OwnerHotkey: msg.OwnerHotkey,
+		Name:        msg.Name,
+		Created:     now,
+		LastEpoch:   now,
+		Lock:        locked,
+		BurnPrice:   params.Defaults.BurnStart,
+		BurnHeight:  now,
+		Hyperparams: params.Defaults,
+	})
+}
+
+func (k *Keeper) lock(ctx context.Context, owner sdk.AccAddress, nplx uint64) error {
+	if nplx == 0 {
+		return nil
+	}
+	if err := k.bank.SendCoinsFromAccountToModule(ctx, owner, LockAccount, coins(nplx)); err != nil {
+		return fmt.Errorf("lock %d nplx: %w", nplx, err)
+	}
+	return nil
+}

@@ -1,339 +1,383 @@
 package consensus
 
 import (
-	"math"
-	"sort"
+	"math/bits"
+	"slices"
+	"sync"
 
 	"github.com/plexusnet/plexus/consensus/fixed"
 )
 
-type Engine struct{ Workers int }
+// Engine computes epochs and keeps its memory between them. The zero value works on one core. An Engine may serve
+// any number of subnets in turn, but only one at a time.
+type Engine struct {
+	// Workers is the number of goroutines that share the columns, 0 and 1 meaning none besides the caller's. Results
+	// do not depend on it: columns are independent and sums are of integers.
+	Workers int
 
+	in       *Input
+	out      Output
+	live     []liveRow // rows with weights or bonds, by uid
+	stake    *lane     // normalised active stake by live row
+	votes    *lane     // stake normalised again among rows with any, by live row; 0 for the others
+	voters   int       // rows with votes
+	allVotes int64     // sum of votes
+	minority int64     // votes that do not set consensus
+	keys     []uint64
+	bonds    []Entry // memory of the output's bonds
+	pool     []*worker
+	workers  []*worker // of the pool, those of this epoch
+	group    sync.WaitGroup
+	plan     plan
+}
+
+// plan is what an epoch's parameters mean for the hot loops.
+type plan struct {
+	penalty     uint64 // bonds penalty, 32.32
+	alpha, keep uint64 // share of the new and of the old bond, 32.32, summing to one
+	yuma3       bool
+	liquid      bool
+	plain       bool // products could reach 2^64: take the loops on fixed.I32F32
+	dense       bool // columns get room for every live row instead of being counted
+}
+
+// liveRow is a neuron that takes part with weights or bonds.
+type liveRow struct {
+	uid     int
+	weights Row // nil without a permit
+	bonds   Row
+	divisor rowDivisor
+	fresh   uint64 // weights toward neurons registered at this block or later are masked
+	masked  bool   // whether there is such a neuron
+	skip    int32  // uid whose weight is masked as a self-weight, -1 for none
+	keep    bool   // bonds are stored: the row has a new permit
+	offset  int    // of the row's room in the engine's memory for new bonds
+}
+
+// Epoch computes one epoch. The result belongs to the engine and lasts until the next call; the input is not
+// modified. An error wraps ErrInput and says what contradicts itself; there is no other failure.
 func (e *Engine) Epoch(in *Input) (*Output, error) {
 	if err := in.validate(); err != nil {
 		return nil, err
 	}
-	n := len(in.Stake)
-	for i := range n {
-		if err := badRow("weights", i, in.Weights[i], n); err != nil {
-			return nil, err
-		}
-		if err := badRow("bonds", i, in.Bonds[i], n); err != nil {
-			return nil, err
-		}
+	e.in = in
+	defer func() { e.in = nil }()
+	e.resize(len(in.Stake))
+	e.countStake()
+	e.givePermits()
+	e.activate()
+	if err := e.readRows(); err != nil {
+		return nil, err
 	}
-	return plain(in), nil
-}
-
-// cell is an entry that may be missing.
-type cell struct {
-	x  fixed.I32F32
-	ok bool
-}
-
-type vector = []fixed.I32F32
-
-func sum(v vector) (s fixed.I32F32) {
-	for _, x := range v {
-		s = s.Add(x)
+	e.prepare()
+	e.each((*worker).columns)
+	e.shareIncentive()
+	if e.plan.liquid && !slices.ContainsFunc(e.out.Consensus, func(c fixed.I32F32) bool { return c != 0 }) {
+		// Liquid alpha needs some consensus; without any, bonds move by the scalar average.
+		e.plan.liquid = false
+		e.each((*worker).columns)
 	}
-	return s
+	e.each((*worker).dividends)
+	e.shareDividends()
+	e.collectBonds()
+	e.shareEmission()
+	return &e.out, nil
 }
 
-func normalised(v vector) vector { return over(v, sum(v)) }
-
-func over(v vector, s fixed.I32F32) vector {
-	out := make(vector, len(v))
-	for i, x := range v {
-		out[i] = x
-		if s != 0 {
-			out[i] = x.Div(s)
-		}
+// resize gives every output n zeroed items.
+func (e *Engine) resize(n int) {
+	o := &e.out
+	for _, v := range [...]*[]fixed.I32F32{
+		&o.Stake, &o.ActiveStake, &o.Consensus, &o.Rank, &o.Trust, &o.ValidatorTrust, &o.Incentive, &o.Dividends,
+		&o.MinerShare, &o.ValidatorShare, &o.CombinedShare,
+	} {
+		*v = sized(*v, n)
+		clear(*v)
 	}
-	return out
-}
-
-func columns(m [][]cell, f func(j int, col []*cell)) {
-	for j := range m {
-		var col []*cell
-		for i := range m {
-			if m[i][j].ok {
-				col = append(col, &m[i][j])
-			}
-		}
-		f(j, col)
+	o.Active, o.Permit = sized(o.Active, n), sized(o.Permit, n)
+	clear(o.Permit)
+	o.Bonds = sized(o.Bonds, n)
+	clear(o.Bonds)
+	if e.stake == nil {
+		e.stake, e.votes = new(lane), new(lane)
 	}
 }
 
-func columnNormalise(m [][]cell) {
-	columns(m, func(_ int, col []*cell) {
-		var s fixed.I32F32
-		for _, c := range col {
-			s = s.Add(c.x)
-		}
-		if s != 0 {
-			for _, c := range col {
-				c.x = c.x.Div(s)
-			}
-		}
-	})
+// sized gives a slice of n items, reusing memory; their contents are arbitrary.
+func sized[T any](s []T, n int) []T {
+	if cap(s) < n {
+		return make([]T, n)
+	}
+	return s[:n]
 }
 
-func matrix(n int, rows []Row, value func(uint16) fixed.I32F32) [][]cell {
-	m := make([][]cell, n)
-	for i := range m {
-		m[i] = make([]cell, n)
-		for _, e := range rows[i] {
-			m[i][e.UID] = cell{value(e.Value), true}
-		}
-	}
-	return m
-}
-
-// plain computes an epoch line by line as docs/protocol.md section 5 states it, on dense matrices.
-func plain(in *Input) *Output {
-	n, p := len(in.Stake), in.Params
-	out := &Output{Active: make([]bool, n), Permit: make([]bool, n), Bonds: make([]Row, n)}
-	whole := func(v uint16) fixed.I32F32 { return fixed.FromInt(int64(v)) }
-	permit := append([]bool(nil), in.Permit...)
-	if in.OwnerUID >= 0 {
-		permit[in.OwnerUID] = true
-	}
-
-	// Stake, permits, active stake.
-	counted := make([]uint64, n)
+// countStake normalises the stake that counts. The quotients are exact for any stakes.
+func (e *Engine) countStake() {
+	in, stake := e.in, e.out.Stake
 	var hi, lo uint64
 	for i, s := range in.Stake {
-		if s >= p.StakeThreshold || i == in.OwnerUID {
-			counted[i] = s
-			if lo+s < lo {
-				hi++
-			}
-			lo += s
+		if s >= in.Params.StakeThreshold || i == in.OwnerUID {
+			var carry uint64
+			lo, carry = bits.Add64(lo, s, 0)
+			hi += carry
 		}
 	}
-	if hi != 0 {
-		panic("stake beyond 64 bits")
-	}
-	out.Stake = make(vector, n)
-	for i, s := range counted {
-		out.Stake[i] = fixed.FromRatio(s, lo)
-	}
-	order := make([]int, n)
-	for i := range order {
-		order[i] = i
-	}
-	sort.SliceStable(order, func(a, b int) bool { return out.Stake[order[a]] < out.Stake[order[b]] })
-	for _, i := range order[n-min(n, int(p.MaxValidators)):] {
-		out.Permit[i] = out.Stake[i] != 0
-	}
-	if in.OwnerUID >= 0 {
-		out.Permit[in.OwnerUID] = true
-	}
-	active := make(vector, n)
-	for i := range n {
-		until := in.LastUpdate[i] + p.ActivityCutoff
-		if until < in.LastUpdate[i] {
-			until = math.MaxUint64
-		}
-		out.Active[i] = until >= in.Height
-		if out.Active[i] && permit[i] {
-			active[i] = out.Stake[i]
+	for i, s := range in.Stake {
+		switch {
+		case s < in.Params.StakeThreshold && i != in.OwnerUID:
+		case hi == 0:
+			stake[i] = fixed.FromRatio(s, lo)
+		default:
+			stake[i] = wideRatio(s, hi, lo)
 		}
 	}
-	A := normalised(active)
-	out.ActiveStake = A
+}
 
-	// Weights.
-	W := matrix(n, in.Weights, whole)
-	for i := range n {
-		for j := range n {
-			drop := !permit[i] || (i == j && i != in.OwnerUID) || in.LastUpdate[i] <= in.Registered[j]
-			if p.CommitReveal && in.CommitHeight != nil && in.CommitHeight[i] < in.Registered[j] {
-				drop = true
-			}
-			if drop {
-				W[i][j] = cell{}
-			}
-		}
-		var s fixed.I32F32
-		for j := range n {
-			s = s.Add(W[i][j].x)
-		}
-		for j := range n {
-			W[i][j].x = W[i][j].x.Div(s)
+// wideRatio is floor(s * 2^32 / (hi, lo)) for hi != 0, by long division.
+func wideRatio(s, hi, lo uint64) (q fixed.I32F32) {
+	rhi, rlo := uint64(0), s
+	for range fixed.FracBits {
+		rhi, rlo = rhi<<1|rlo>>63, rlo<<1
+		q <<= 1
+		if dlo, borrow := bits.Sub64(rlo, lo, 0); rhi > hi || (rhi == hi && borrow == 0) {
+			rhi, _ = bits.Sub64(rhi, hi, borrow)
+			rlo = dlo
+			q |= 1
 		}
 	}
+	return q
+}
 
-	// Consensus.
-	C := make(vector, n)
-	median := normalised(A)
-	minority := sum(median).Sub(fixed.FromU16(p.Kappa))
-	for j := range n {
-		var voters []int
-		for i := range n {
-			if A[i] > 0 {
-				voters = append(voters, i)
+// givePermits selects the largest non-zero stakes, ties going to the higher uid, and the owner.
+func (e *Engine) givePermits() {
+	stake, permit := e.out.Stake, e.out.Permit
+	e.keys = sized(e.keys, len(stake))[:0]
+	lo, hi := uint64(one), uint64(0)
+	for _, s := range stake {
+		if s > 0 {
+			e.votes[uint16(len(e.keys))] = 1
+			e.keys = append(e.keys, uint64(s)<<keyShift|uint64(len(e.keys)))
+			lo, hi = min(lo, uint64(s)), max(hi, uint64(s))
+		}
+	}
+	room := int(e.in.Params.MaxValidators)
+	if staked := len(e.keys); staked <= room {
+		for i, s := range stake {
+			permit[i] = s > 0
+		}
+	} else if room > 0 {
+		least := fixed.I32F32(smallestOver(e.keys, e.votes, int64(staked-room), lo, hi))
+		for i, s := range stake {
+			if s > least {
+				permit[i] = true
+				room--
 			}
 		}
-		sort.Slice(voters, func(a, b int) bool { return W[voters[a]][j].x < W[voters[b]][j].x })
-		var below fixed.I32F32
-		for k, i := range voters {
-			below = below.Add(median[i])
-			last := k+1 == len(voters) || W[voters[k+1]][j].x > W[i][j].x
-			if last && (below > minority || k+1 == len(voters)) {
-				C[j] = W[i][j].x
-				break
+		for i := len(stake) - 1; room > 0; i-- {
+			if stake[i] == least {
+				permit[i] = true
+				room--
 			}
 		}
 	}
-	out.Consensus = C
+	if e.in.OwnerUID >= 0 {
+		permit[e.in.OwnerUID] = true
+	}
+}
 
-	// Clipping, ranks, trust.
-	out.ValidatorTrust, out.Rank, out.Trust = make(vector, n), make(vector, n), make(vector, n)
-	Wc := make([][]cell, n)
-	for i := range n {
-		Wc[i] = make([]cell, n)
-		for j, w := range W[i] {
-			if w.ok && (w.x <= C[j] || C[j] > 0) {
-				Wc[i][j] = cell{min(w.x, C[j]), true}
-			}
-			out.ValidatorTrust[i] = out.ValidatorTrust[i].Add(Wc[i][j].x)
-		}
-	}
-	for j := range n {
-		var before fixed.I32F32
-		for i := range n {
-			before = before.Add(A[i].Mul(W[i][j].x))
-			out.Rank[j] = out.Rank[j].Add(A[i].Mul(Wc[i][j].x))
-		}
-		out.Trust[j] = out.Rank[j].Div(before)
-	}
-	I := normalised(out.Rank)
-	out.Incentive = I
+// permitted tells whether a neuron had a permit before this epoch.
+func (in *Input) permitted(i int) bool { return in.Permit[i] || i == in.OwnerUID }
 
-	// Weights for bonds.
-	penalty := fixed.FromU16(p.BondsPenalty)
-	Wb := W
-	if penalty == fixed.One {
-		Wb = Wc
-	} else if penalty != 0 {
-		Wb = make([][]cell, n)
-		for i := range n {
-			Wb[i] = make([]cell, n)
-			for j := range n {
-				x := W[i][j].x.Add(penalty.Mul(Wc[i][j].x.Sub(W[i][j].x)))
-				Wb[i][j] = cell{x, x > 0}
-			}
+// activate masks stake by activity and old permits and normalises the rest.
+func (e *Engine) activate() {
+	in, o := e.in, &e.out
+	var total fixed.I32F32
+	for i, updated := range in.LastUpdate {
+		o.Active[i] = in.Height <= updated || in.Height-updated <= in.Params.ActivityCutoff
+		if o.Active[i] && in.permitted(i) {
+			o.ActiveStake[i] = o.Stake[i]
+			total += o.Stake[i]
 		}
 	}
+	for i, s := range o.ActiveStake {
+		if s != 0 {
+			o.ActiveStake[i] = s.Div(total)
+		}
+	}
+}
 
-	// Bonds and dividends.
-	alpha := fixed.One.Sub(fixed.FromRatio(uint64(p.BondsMovingAverage), averageUnit))
-	read := whole
-	if p.Yuma3 {
-		read = fixed.FromU16
+// readRows lists the rows that take part and checks all rows.
+func (e *Engine) readRows() error {
+	in, n := e.in, len(e.in.Stake)
+	var newest uint64
+	for _, r := range in.Registered {
+		newest = max(newest, r)
 	}
-	B := matrix(n, in.Bonds, read)
+	e.live = e.live[:0]
+	entries, room := 0, 0
 	for i := range n {
-		for j := range n {
-			if in.LastEpoch <= in.Registered[j] {
-				B[i][j] = cell{}
-			}
+		sum, ok := rowSum(in.Weights[i], n)
+		if !ok {
+			return badRow("weights", i, in.Weights[i], n)
 		}
+		if _, ok := rowSum(in.Bonds[i], n); !ok {
+			return badRow("bonds", i, in.Bonds[i], n)
+		}
+		r := liveRow{uid: i, bonds: in.Bonds[i], skip: -1, keep: e.out.Permit[i], fresh: in.LastUpdate[i]}
+		if in.permitted(i) {
+			r.weights = in.Weights[i]
+		}
+		if len(r.weights)+len(r.bonds) == 0 {
+			continue
+		}
+		if i != in.OwnerUID {
+			r.skip = int32(i)
+		}
+		if in.Params.CommitReveal && in.CommitHeight != nil && in.CommitHeight[i] != 1<<64-1 {
+			r.fresh = min(r.fresh, in.CommitHeight[i]+1)
+		}
+		r.masked = newest >= r.fresh
+		if sum = r.unmaskedSum(sum, in.Registered); sum > 0 {
+			r.divisor = newRowDivisor(sum)
+		}
+		if r.keep {
+			r.offset = room
+			room += min(len(r.weights)+len(r.bonds), n)
+		}
+		entries += len(r.weights) + len(r.bonds)
+		e.live = append(e.live, r)
 	}
-	D := make(vector, n)
-	next := make([][]cell, n)
-	if !p.Yuma3 {
-		columnNormalise(B)
-		dB := make([][]cell, n)
-		for i := range n {
-			dB[i] = make([]cell, n)
-			for j := range n {
-				dB[i][j] = cell{Wb[i][j].x.Mul(A[i]), Wb[i][j].ok}
-			}
-		}
-		columnNormalise(dB)
-		for i := range n {
-			next[i] = make([]cell, n)
-			for j := range n {
-				x := alpha.Mul(dB[i][j].x).Add(fixed.One.Sub(alpha).Mul(B[i][j].x))
-				next[i][j] = cell{x, x > 0}
-			}
-		}
-		columnNormalise(next)
-		for i := range n {
-			for j := range n {
-				D[i] = D[i].Add(I[j].Mul(next[i][j].x))
-			}
-		}
-		columns(next, func(_ int, col []*cell) {
-			var top fixed.I32F32
-			for _, c := range col {
-				top = max(top, c.x)
-			}
-			for _, c := range col {
-				c.x = c.x.Div(top)
-			}
-		})
-	} else {
-		liquid := p.LiquidAlpha && sum(C) != 0
-		low, high := fixed.FromU16(p.AlphaLow), fixed.FromU16(p.AlphaHigh)
-		slope := fixed.FromInt(int64(p.AlphaSigmoidSteepness)).Div(fixed.FromInt(-100))
-		for i := range n {
-			next[i] = make([]cell, n)
-			for j := range n {
-				w, b, a := Wb[i][j].x, B[i][j].x, alpha
-				if liquid {
-					if !Wb[i][j].ok {
-						continue
-					}
-					d := b.Sub(w)
-					if w >= b {
-						d = w.Sub(C[j])
-					}
-					d = d.Clamp(0, fixed.One)
-					sigmoid := fixed.One.Div(fixed.One.Add(fixed.Exp(slope.Mul(d.Sub(fixed.One / 2)))))
-					a = low.Add(sigmoid.Mul(high.Sub(low))).Clamp(low, high)
-				}
-				x := min(a.Mul(w).Add(fixed.One.Sub(a).Mul(b)), fixed.One)
-				next[i][j] = cell{x, x > 0}
-			}
-		}
-		norm := make([][]cell, n)
-		for i := range n {
-			norm[i] = append([]cell(nil), next[i]...)
-		}
-		columnNormalise(norm)
-		for i := range n {
-			for j := range n {
-				D[i] = D[i].Add(norm[i][j].x.Mul(I[j]))
-			}
-			D[i] = D[i].Mul(A[i])
-		}
-	}
-	out.Dividends = normalised(D)
-	for i := range n {
-		for j := range n {
-			if v := next[i][j].x.U16(); v > 0 && out.Permit[i] {
-				out.Bonds[i] = append(out.Bonds[i], Entry{uint16(j), v})
-			}
-		}
-	}
+	e.plan.dense = entries >= n*len(e.live)/2
+	e.bonds = sized(e.bonds, room)
+	return nil
+}
 
-	// Shares of an emission to both.
-	both := make(vector, n)
-	for i := range n {
-		both[i] = I[i].Add(out.Dividends[i])
-	}
-	s := sum(both)
-	out.MinerShare, out.ValidatorShare, out.CombinedShare = over(I, s), over(out.Dividends, s), over(both, s)
-	if out.Fallback = s == 0; out.Fallback {
-		stake := A
-		if sum(A) == 0 {
-			stake = out.Stake
+// rowSum sums the values of a row of a subnet with n neurons and tells whether the row is well-formed.
+func rowSum(row Row, n int) (sum uint64, ok bool) {
+	next := 0
+	for _, entry := range row {
+		if int(entry.UID) < next {
+			return 0, false
 		}
-		out.ValidatorShare, out.CombinedShare = stake, stake
+		next = int(entry.UID) + 1
+		sum += uint64(entry.Value)
 	}
-	return out
+	return sum, next <= n
+}
+
+// unmaskedSum is the sum of the row's weights that count, given the sum of all.
+func (r *liveRow) unmaskedSum(sum uint64, registered []uint64) uint64 {
+	if !r.masked {
+		if k, ok := slices.BinarySearchFunc(r.weights, r.skip, func(e Entry, uid int32) int {
+			return int(e.UID) - int(uid)
+		}); ok {
+			sum -= uint64(r.weights[k].Value)
+		}
+		return sum
+	}
+	sum = 0
+	for _, entry := range r.weights {
+		if int32(entry.UID) != r.skip && registered[entry.UID] < r.fresh {
+			sum += uint64(entry.Value)
+		}
+	}
+	return sum
+}
+
+// prepare sets up the votes, the plan and the workers.
+func (e *Engine) prepare() {
+	p := &e.in.Params
+	var total, votes fixed.I32F32
+	for _, s := range e.out.ActiveStake {
+		total += s
+	}
+	e.voters = 0
+	sole := false
+	for _, s := range e.out.ActiveStake {
+		if s > 0 {
+			e.voters++
+			votes += s.Div(total)
+		}
+		sole = sole || s == fixed.One
+	}
+	for k := range e.live {
+		s := e.out.ActiveStake[e.live[k].uid]
+		e.stake[uint16(k)] = uint64(s)
+		e.votes[uint16(k)] = uint64(s.Div(total))
+	}
+	e.allVotes = int64(votes)
+	e.minority = int64(votes - fixed.FromU16(p.Kappa))
+	alpha := fixed.One - fixed.FromRatio(uint64(p.BondsMovingAverage), averageUnit)
+	e.plan.penalty = uint64(fixed.FromU16(p.BondsPenalty))
+	e.plan.alpha, e.plan.keep = uint64(alpha), uint64(fixed.One-alpha)
+	e.plan.yuma3 = p.Yuma3
+	e.plan.liquid = p.Yuma3 && p.LiquidAlpha
+	e.plan.plain = sole || alpha == 0 || alpha == fixed.One
+	e.startWorkers()
+}
+
+// shareIncentive sums what the workers found per row and turns ranks into incentive.
+func (e *Engine) shareIncentive() {
+	o := &e.out
+	var total fixed.I32F32
+	for _, r := range o.Rank {
+		total += r
+	}
+	for j, r := range o.Rank {
+		o.Incentive[j] = r.Div(total)
+	}
+	for k := range e.live {
+		var sum uint64
+		for _, w := range e.workers {
+			sum += w.trust[uint16(k)]
+		}
+		o.ValidatorTrust[e.live[k].uid] = fixed.I32F32(sum)
+	}
+}
+
+func (e *Engine) shareDividends() {
+	o := &e.out
+	var total fixed.I32F32
+	for k := range e.live {
+		var sum uint64
+		for _, w := range e.workers {
+			sum += w.income[uint16(k)]
+		}
+		i := e.live[k].uid
+		o.Dividends[i] = fixed.I32F32(sum)
+		if e.plan.yuma3 {
+			o.Dividends[i] = o.Dividends[i].Mul(o.ActiveStake[i])
+		}
+		total += o.Dividends[i]
+	}
+	for i, d := range o.Dividends {
+		if d != 0 {
+			o.Dividends[i] = d.Div(total)
+		}
+	}
+}
+
+// shareEmission gives the shares of an amount paid to miners and validators together.
+func (e *Engine) shareEmission() {
+	o := &e.out
+	var total, active fixed.I32F32
+	for i, d := range o.Dividends {
+		total += o.Incentive[i] + d
+		active += o.ActiveStake[i]
+	}
+	o.Fallback = total == 0
+	if o.Fallback {
+		stake := o.ActiveStake
+		if active == 0 {
+			stake = o.Stake
+		}
+		copy(o.ValidatorShare, stake)
+		copy(o.CombinedShare, stake)
+		return
+	}
+	for i, d := range o.Dividends {
+		o.MinerShare[i] = o.Incentive[i].Div(total)
+		o.ValidatorShare[i] = d.Div(total)
+		o.CombinedShare[i] = (o.Incentive[i] + d).Div(total)
+	}
 }

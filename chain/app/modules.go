@@ -75,7 +75,7 @@ func (a *App) buildModules() error {
 	// Epochs read stake as the block left it; staking then computes the next
 	// validator set.
 	a.modules.SetOrderEndBlockers(
-		govtypes.ModuleName, subnetkeeper.ModuleName, stakingtypes.ModuleName,
+		banktypes.ModuleName, govtypes.ModuleName, subnetkeeper.ModuleName, stakingtypes.ModuleName,
 		genutiltypes.ModuleName, feegrant.ModuleName,
 	)
 	// Distribution and slashing come before genutil, whose transactions create

@@ -1,0 +1,121 @@
+package main
+
+import (
+	dbm "github.com/cosmos/cosmos-db"
+	"github.com/spf13/cobra"
+
+	"cosmossdk.io/log/v2"
+
+	"github.com/cosmos/cosmos-sdk/client"
+	"github.com/cosmos/cosmos-sdk/client/debug"
+	"github.com/cosmos/cosmos-sdk/client/keys"
+	"github.com/cosmos/cosmos-sdk/client/pruning"
+	"github.com/cosmos/cosmos-sdk/client/rpc"
+	"github.com/cosmos/cosmos-sdk/client/snapshot"
+	"github.com/cosmos/cosmos-sdk/server"
+	servertypes "github.com/cosmos/cosmos-sdk/server/types"
+	authcmd "github.com/cosmos/cosmos-sdk/x/auth/client/cli"
+	genutilcli "github.com/cosmos/cosmos-sdk/x/genutil/client/cli"
+
+	"github.com/plexusnet/plexus/chain/app"
+)
+
+// chainGroup marks the commands that work on the chain's own files and
+// configuration, config.toml and app.toml.
+const chainGroup = "chain"
+
+// addChainCommands adds the commands of a node and of its accounts.
+func addChainCommands(root *cobra.Command, chain *app.App) {
+	root.AddGroup(&cobra.Group{ID: chainGroup, Title: "The chain:"})
+	before := len(root.Commands())
+	root.AddCommand(
+		genutilcli.InitCmd(chain.Basics(), defaultHome()),
+		genutilcli.GenesisCoreCommand(chain.Encoding().TxConfig, chain.Basics(), defaultHome()),
+		debug.Cmd(),
+		pruning.Cmd(newNode, defaultHome()),
+		snapshot.Cmd(newNode),
+		server.StatusCommand(),
+		queryCommand(),
+		txCommand(),
+		keys.Commands(),
+	)
+	server.AddCommands(root, defaultHome(), newNode, exportState, func(*cobra.Command) {})
+	for _, cmd := range root.Commands()[before:] {
+		cmd.GroupID = chainGroup
+	}
+}
+
+// ofChain tells whether a command, or the one it belongs to, is of the chain.
+func ofChain(cmd *cobra.Command) bool {
+	for ; cmd != nil; cmd = cmd.Parent() {
+		if cmd.GroupID == chainGroup {
+			return true
+		}
+	}
+	return false
+}
+
+func queryCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:     "query",
+		Aliases: []string{"q"},
+		Short:   "Ask the chain",
+		RunE:    client.ValidateCmd,
+	}
+	cmd.AddCommand(
+		rpc.WaitTxCmd(),
+		server.QueryBlockCmd(),
+		server.QueryBlocksCmd(),
+		server.QueryBlockResultsCmd(),
+		authcmd.QueryTxCmd(),
+		authcmd.QueryTxsByEventsCmd(),
+	)
+	return cmd
+}
+
+func txCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "tx",
+		Short: "Send transactions",
+		RunE:  client.ValidateCmd,
+	}
+	cmd.AddCommand(
+		authcmd.GetSignCommand(),
+		authcmd.GetSignBatchCommand(),
+		authcmd.GetMultiSignCommand(),
+		authcmd.GetMultiSignBatchCmd(),
+		authcmd.GetValidateSignaturesCommand(),
+		authcmd.GetBroadcastCommand(),
+		authcmd.GetEncodeCommand(),
+		authcmd.GetDecodeCommand(),
+		authcmd.GetSimulateCmd(),
+	)
+	return cmd
+}
+
+// newNode opens the application of a node. The SDK's server gives no way to
+// return an error here, so a state that cannot be opened ends the process with
+// its reason.
+func newNode(logger log.Logger, db dbm.DB, options servertypes.AppOptions) servertypes.Application {
+	chain, err := app.New(logger, db, true, options, server.DefaultBaseappOptions(options)...)
+	if err != nil {
+		panic(err)
+	}
+	return chain
+}
+
+// exportState returns the state after a block, the latest if height is -1.
+func exportState(logger log.Logger, db dbm.DB, height int64, _ bool, _ []string,
+	options servertypes.AppOptions, modules []string,
+) (servertypes.ExportedApp, error) {
+	chain, err := app.New(logger, db, height == -1, options)
+	if err != nil {
+		return servertypes.ExportedApp{}, err
+	}
+	if height != -1 {
+		if err := chain.LoadHeight(height); err != nil {
+			return servertypes.ExportedApp{}, err
+		}
+	}
+	return chain.Export(modules)
+}

@@ -1,0 +1,135 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	cmtcfg "github.com/cometbft/cometbft/config"
+	"github.com/spf13/cobra"
+
+	"cosmossdk.io/client/v2/autocli"
+	"cosmossdk.io/log/v2"
+	dbm "github.com/cosmos/cosmos-db"
+
+	"github.com/cosmos/cosmos-sdk/client"
+	clientconfig "github.com/cosmos/cosmos-sdk/client/config"
+	"github.com/cosmos/cosmos-sdk/client/flags"
+	"github.com/cosmos/cosmos-sdk/server"
+	serverconfig "github.com/cosmos/cosmos-sdk/server/config"
+	authtypes "github.com/cosmos/cosmos-sdk/x/auth/types"
+
+	"github.com/plexusnet/plexus/chain/app"
+	"github.com/plexusnet/plexus/chain/network"
+)
+
+// envPrefix starts the environment variable of every flag.
+const envPrefix = "PLEXUS"
+
+// blockTime is the pause between blocks of a new node's configuration. The
+// reward is per block, so it is a matter of service, not of consensus.
+const blockTime = 12 * time.Second
+
+func defaultHome() string {
+	if home := os.Getenv(envPrefix + "_HOME"); home != "" {
+		return home
+	}
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return ".plexus"
+	}
+	return filepath.Join(home, ".plexus")
+}
+
+// newRoot returns the whole command line.
+func newRoot() (*cobra.Command, error) {
+	// Commands of the chain are made from its modules, which an application
+	// without a database knows as well as a running one.
+	chain, err := app.New(log.NewNopLogger(), dbm.NewMemDB(), false, noOptions{})
+	if err != nil {
+		return nil, fmt.Errorf("build the command line: %w", err)
+	}
+	encoding := chain.Encoding()
+	clientCtx := client.Context{}.
+		WithCodec(encoding.Codec).
+		WithInterfaceRegistry(encoding.Registry).
+		WithTxConfig(encoding.TxConfig).
+		WithLegacyAmino(encoding.Amino).
+		WithInput(os.Stdin).
+		WithAccountRetriever(authtypes.AccountRetriever{}).
+		WithHomeDir(defaultHome()).
+		WithViper(envPrefix)
+
+	root := &cobra.Command{
+		Use:           "plexus",
+		Short:         "A network in which AI models earn by being good",
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
+			if !ofChain(cmd) {
+				return applySettings(cmd)
+			}
+			return prepareChainCommand(cmd, clientCtx)
+		},
+	}
+	addChainCommands(root, chain)
+	addOwnCommands(root)
+
+	options := autocli.AppOptions{
+		Modules:               chain.Modules(),
+		AddressCodec:          encoding.Registry.SigningContext().AddressCodec(),
+		ValidatorAddressCodec: encoding.Registry.SigningContext().ValidatorAddressCodec(),
+		ConsensusAddressCodec: chain.Staking.ConsensusAddressCodec(),
+		ClientCtx:             clientCtx,
+	}
+	if err := options.EnhanceRootCommand(root); err != nil {
+		return nil, fmt.Errorf("build the chain's commands: %w", err)
+	}
+	return root, nil
+}
+
+// noOptions are the options of an application that only describes itself.
+type noOptions struct{}
+
+// Get returns nothing for every option.
+func (noOptions) Get(string) any { return nil }
+
+// prepareChainCommand gives a command of the chain its configuration files,
+// client and logger, as the SDK's commands expect them.
+func prepareChainCommand(cmd *cobra.Command, clientCtx client.Context) error {
+	clientCtx = clientCtx.WithCmdContext(cmd.Context())
+	clientCtx, err := client.ReadPersistentCommandFlags(clientCtx, cmd.Flags())
+	if err != nil {
+		return err
+	}
+	if clientCtx, err = clientconfig.ReadFromClientConfig(clientCtx); err != nil {
+		return err
+	}
+	if err := client.SetCmdClientContextHandler(clientCtx, cmd); err != nil {
+		return err
+	}
+	return server.InterceptConfigsPreRunHandler(cmd, serverconfig.DefaultConfigTemplate, nodeConfig(), cometConfig())
+}
+
+// nodeConfig is app.toml of a new node.
+func nodeConfig() serverconfig.Config {
+	cfg := serverconfig.DefaultConfig()
+	cfg.MinGasPrices = "0.001" + network.Denom
+	cfg.API.Enable = true
+	cfg.GRPC.Enable = true
+	return *cfg
+}
+
+// cometConfig is config.toml of a new node.
+func cometConfig() *cmtcfg.Config {
+	cfg := cmtcfg.DefaultConfig()
+	cfg.Consensus.TimeoutCommit = blockTime
+	cfg.RPC.PprofListenAddress = "localhost:6060"
+	return cfg
+}
+
+// homeOf returns the folder that a command works in.
+func homeOf(cmd *cobra.Command) (string, error) {
+	return cmd.Flags().GetString(flags.FlagHome)
+}

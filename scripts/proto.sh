@@ -19,12 +19,9 @@ protoc -I proto -I third_party/proto \
 cp -r "$out/$module/." .
 
 # Services and files that know nothing of the chain use the standard plugins.
-for dir in inference onnx; do
-  [ -d "proto/$dir" ] || continue
-  files=$(find "proto/$dir" -name '*.proto' | sort)
-  protoc -I proto -I third_party/proto \
-    --go_out=. --go_opt="module=$module" \
-    --go-grpc_out=. --go-grpc_opt="module=$module" \
-    $files
-done
+# The ONNX format is the project's of that name; only the Go package is ours.
+protoc -I proto -I third_party/proto \
+  --go_out=. --go_opt="module=$module,Monnx/onnx.proto=$module/proto/onnx" \
+  --go-grpc_out=. --go-grpc_opt="module=$module" \
+  $(find proto/inference -name '*.proto' | sort) onnx/onnx.proto
 gofmt -w proto

@@ -1,0 +1,279 @@
+// Package minercmd is `plexus miner`.
+package minercmd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/plexusnet/plexus/client/amount"
+	"github.com/plexusnet/plexus/client/membership"
+	"github.com/plexusnet/plexus/client/metagraph"
+	"github.com/plexusnet/plexus/client/oip"
+	"github.com/plexusnet/plexus/client/onchain"
+	"github.com/plexusnet/plexus/cmd/plexus/chainflags"
+	"github.com/plexusnet/plexus/miner"
+	"github.com/plexusnet/plexus/models"
+	"github.com/plexusnet/plexus/models/ort"
+	"github.com/plexusnet/plexus/models/ort/library"
+	"github.com/plexusnet/plexus/models/repository"
+)
+
+// Command returns `plexus miner`.
+func Command() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "miner",
+		Short: "Serve models and earn",
+		Args:  cobra.NoArgs,
+		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(startCommand())
+	return cmd
+}
+
+// settings are the flags of `plexus miner start`.
+type settings struct {
+	netuid   uint32
+	hotkey   string
+	coldkey  string
+	maxBurn  string
+	models   string
+	model    string
+	price    string
+	library  string
+	listen   string
+	external string
+	insecure bool
+	tlsCert  string
+	tlsKey   string
+	metrics  string
+	watch    time.Duration
+
+	concurrency int
+	memory      int64
+	server      miner.ServerConfig
+	queue       int
+}
+
+func startCommand() *cobra.Command {
+	var s settings
+	cmd := &cobra.Command{
+		Use:   "start",
+		Short: "Serve a folder of ONNX models over the Open Inference Protocol v2, registered and announced on the chain",
+		Example: `  plexus miner start --netuid 1 --hotkey miner1 --coldkey owner --max-burn 2plx --models ./models
+  plexus miner start --netuid 1 --hotkey miner1 --models ./models --listen 0.0.0.0:8500 --external miner.example.org:8500 --tls-cert cert.pem --tls-key key.pem`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			cmd.SilenceUsage = true
+			return s.start(cmd)
+		},
+	}
+	chainflags.Add(cmd)
+	chainflags.AddKeys(cmd)
+	f := cmd.Flags()
+	f.Uint32Var(&s.netuid, "netuid", 0, "subnet to mine in")
+	f.StringVar(&s.hotkey, "hotkey", "", "key that announces the miner, by name")
+	f.StringVar(&s.coldkey, "coldkey", "", "key that pays for the registration and receives what is earned, by name; without it nothing is registered")
+	f.StringVar(&s.maxBurn, "max-burn", "1plx", "most that a registration may cost, such as 1.5plx or 1500000000nplx")
+	f.StringVar(&s.models, "models", "", "folder of models, <name>/<version>/model.onnx, or one .onnx file")
+	f.StringVar(&s.model, "model", "", "model to announce, of those in the folder (default: the only one)")
+	f.StringVar(&s.price, "price", "0nplx", "price per request to announce")
+	f.StringVar(&s.library, library.Flag, "", "ONNX Runtime's shared library (default: searched, see: plexus runtime info)")
+	f.StringVar(&s.listen, "listen", "127.0.0.1:8500", "address to serve on; port 0 takes a free one")
+	f.StringVar(&s.external, "external", "", "host:port to announce, where others reach this miner (default: the address served on)")
+	f.BoolVar(&s.insecure, "insecure", false, "serve other machines in plaintext")
+	f.StringVar(&s.tlsCert, "tls-cert", "", "TLS certificate, PEM; self-signed will do, its key is announced on the chain")
+	f.StringVar(&s.tlsKey, "tls-key", "", "private key of the TLS certificate, PEM")
+	f.StringVar(&s.metrics, "metrics", "", "address on this machine to serve Prometheus metrics on, such as 127.0.0.1:9500 (default: none)")
+	f.DurationVar(&s.watch, "watch-interval", miner.DefaultWatchInterval, "how often to look at the chain")
+	f.IntVar(&s.concurrency, "concurrency", 0, "requests that run at once (default: number of CPUs)")
+	f.IntVar(&s.queue, "queue", 64, "requests that wait, being read or for their turn; more are refused")
+	f.Int64Var(&s.memory, "memory-limit", ort.DefaultMaxMemoryBytes, "bytes that models may hold for weights and tensors")
+	f.IntVar(&s.server.MaxMessageBytes, "max-message-bytes", oip.DefaultMaxMessageBytes, "largest request or response; a larger one is refused unread")
+	f.DurationVar(&s.server.RequestTimeout, "request-timeout", 10*time.Second, "from a request's headers to its answer")
+	f.DurationVar(&s.server.DrainTimeout, "drain-timeout", 15*time.Second, "what requests in hand get to finish when the miner is told to stop")
+	f.DurationVar(&s.server.IdleTimeout, "idle-timeout", 5*time.Minute, "after which an unused connection is closed")
+	f.IntVar(&s.server.MaxConnections, "max-connections", 1024, "connections at once")
+	f.IntVar(&s.server.MaxStreams, "max-streams", 128, "requests at once on one connection")
+	for _, name := range []string{"netuid", "hotkey", "models"} {
+		cobra.CheckErr(cmd.MarkFlagRequired(name))
+	}
+	return cmd
+}
+
+// start runs the miner until a signal comes. What can be wrong with the settings is found before anything is announced.
+func (s *settings) start(cmd *cobra.Command) error {
+	log, err := chainflags.Logger(cmd)
+	if err != nil {
+		return err
+	}
+	if err := s.check(); err != nil {
+		return err
+	}
+	ctx, stop := chainflags.UntilSignal(cmd)
+	defer stop()
+
+	identity, err := s.identity()
+	if err != nil {
+		return err
+	}
+	rt, err := ort.OpenFound(s.library, ort.RuntimeOptions{MaxConcurrentRuns: s.concurrency, MaxMemoryBytes: s.memory})
+	if err != nil {
+		return err
+	}
+	defer rt.Close()
+	served, err := miner.OpenModels(ctx, rt, s.models, repository.Options{Session: s.session()}, log)
+	if err != nil {
+		return err
+	}
+	defer served.Close()
+	model, err := s.announced(served)
+	if err != nil {
+		return err
+	}
+	lis, err := miner.Listen(s.listen, identity, s.insecure)
+	if err != nil {
+		return err
+	}
+	defer lis.Close()
+	endpoint, err := s.endpoint(lis.Addr(), identity, served, model)
+	if err != nil {
+		return err
+	}
+	log.Info("serving", "address", lis.Addr(), "tls", !identity.Plaintext(), "models", strings.Join(served.Names(), " "),
+		"runtime", rt.Version(), "library", rt.Path(), "concurrency", rt.Options().MaxConcurrentRuns)
+	return s.run(ctx, cmd, log, lis, identity, served, endpoint, rt.Options().MaxConcurrentRuns)
+}
+
+func (s *settings) check() error {
+	var errs []error
+	if s.netuid == 0 {
+		errs = append(errs, errors.New("--netuid: want the number of a subnet, 1 or more"))
+	}
+	if s.queue < 0 || s.concurrency < 0 {
+		errs = append(errs, errors.New("--queue and --concurrency: want 0 or more"))
+	}
+	if (s.tlsCert == "") != (s.tlsKey == "") {
+		errs = append(errs, errors.New("--tls-cert and --tls-key go together"))
+	}
+	if _, err := amount.Parse(s.maxBurn); err != nil {
+		errs = append(errs, fmt.Errorf("--max-burn: %w", err))
+	}
+	if _, err := amount.Parse(s.price); err != nil {
+		errs = append(errs, fmt.Errorf("--price: %w", err))
+	}
+	return errors.Join(errs...)
+}
+
+func (s *settings) identity() (oip.Identity, error) {
+	if s.tlsCert == "" {
+		return oip.Identity{}, nil
+	}
+	return oip.LoadIdentity(s.tlsCert, s.tlsKey)
+}
+
+// session bounds a tensor by what a message can bring.
+func (s *settings) session() ort.Options {
+	return ort.Options{Limits: models.Limits{MaxTensorBytes: int64(s.server.MaxMessageBytes)}}
+}
+
+// announced returns the model whose name goes on the chain.
+func (s *settings) announced(served *miner.Models) (string, error) {
+	names := served.Names()
+	if s.model == "" && len(names) > 1 {
+		return "", fmt.Errorf("%s holds several models (%s): say with --model which one to announce", s.models, strings.Join(names, ", "))
+	}
+	if s.model == "" {
+		return names[0], nil
+	}
+	if len(served.Versions(s.model)) == 0 {
+		return "", fmt.Errorf("--model %s is not among the models served (%s)", s.model, strings.Join(names, ", "))
+	}
+	return s.model, nil
+}
+
+// endpoint returns what goes on the chain.
+func (s *settings) endpoint(bound net.Addr, identity oip.Identity, served *miner.Models, model string) (metagraph.Endpoint, error) {
+	hash, err := served.SHA256(model)
+	if err != nil {
+		return metagraph.Endpoint{}, err
+	}
+	price, err := amount.Parse(s.price)
+	if err != nil {
+		return metagraph.Endpoint{}, err
+	}
+	address := s.external
+	if address == "" {
+		address = bound.String()
+	}
+	host, portText, err := net.SplitHostPort(address)
+	if err != nil {
+		return metagraph.Endpoint{}, fmt.Errorf("--external %q: want HOST:PORT: %w", address, err)
+	}
+	port, err := strconv.ParseUint(portText, 10, 16)
+	if err != nil || port == 0 {
+		return metagraph.Endpoint{}, fmt.Errorf("--external %q: the port is not 1 to 65535", address)
+	}
+	if ip := net.ParseIP(host); host == "" || (ip != nil && ip.IsUnspecified()) {
+		return metagraph.Endpoint{}, fmt.Errorf("nobody can be told to call %s: give --external HOST:PORT, where others reach this miner", address)
+	}
+	return metagraph.Endpoint{Host: host, Port: uint16(port), Protocol: oip.Protocol, TLSKeyHash: identity.KeyHash(),
+		Model: model, ModelSHA256: hash[:], Price: price}, nil
+}
+
+// run serves, keeps the chain informed, and counts, until ctx ends or one of the three cannot go on.
+func (s *settings) run(ctx context.Context, cmd *cobra.Command, log *slog.Logger, lis net.Listener, identity oip.Identity,
+	served *miner.Models, endpoint metagraph.Endpoint, concurrency int) error {
+	metrics := miner.NewMetrics()
+	keeper, closeNode, err := s.keeper(cmd, log, endpoint, metrics)
+	if err != nil {
+		return err
+	}
+	defer closeNode()
+
+	config := s.server
+	config.Version, config.Identity, config.Metrics, config.Log = cmd.Root().Version, identity, metrics, log
+	config.MaxInFlight = concurrency + s.queue
+	group, ctx := errgroup.WithContext(ctx)
+	if s.metrics != "" {
+		counted, err := miner.ListenMetrics(s.metrics)
+		if err != nil {
+			return err
+		}
+		log.Info("metrics", "address", counted.Addr())
+		group.Go(func() error { return metrics.Serve(ctx, counted) })
+	}
+	group.Go(func() error { return miner.NewServer(served, config).Serve(ctx, lis) })
+	group.Go(func() error { return keeper.Run(ctx) })
+	return group.Wait()
+}
+
+func (s *settings) keeper(cmd *cobra.Command, log *slog.Logger, endpoint metagraph.Endpoint, metrics *miner.Metrics) (*miner.Keeper, func(), error) {
+	signers, err := chainflags.Signers(cmd, s.hotkey, s.coldkey)
+	if err != nil {
+		return nil, nil, err
+	}
+	maxBurn, err := amount.Parse(s.maxBurn)
+	if err != nil {
+		return nil, nil, err
+	}
+	node, err := chainflags.Dial(cmd)
+	if err != nil {
+		return nil, nil, err
+	}
+	chain := onchain.New(node, onchain.Keys{Hotkey: signers[0], Coldkey: signers[1]}, log)
+	keeper := &miner.Keeper{
+		Member: membership.Member{Netuid: s.netuid, Hotkey: signers[0].Address(), HotkeyName: s.hotkey,
+			CanRegister: signers[1] != nil, MaxBurn: maxBurn, Chain: chain, Log: log},
+		Chain: chain, Endpoint: endpoint, Interval: s.watch, Metrics: metrics, Log: log,
+	}
+	return keeper, func() { node.Close() }, nil
+}

@@ -1,0 +1,65 @@
+package miner
+
+import (
+	"context"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/grpc/tap"
+
+	"github.com/plexusnet/plexus/proto/inference"
+)
+
+// gate lets a bounded number of requests in at a time.
+type gate struct {
+	limit int64
+	in    atomic.Int64
+}
+
+// enter reports whether there is room, and takes it. What enters must leave.
+func (g *gate) enter() bool {
+	if g.in.Add(1) > g.limit {
+		g.in.Add(-1)
+		return false
+	}
+	return true
+}
+
+func (g *gate) leave() { g.in.Add(-1) }
+
+// admission decides about a request when its headers have come and before its message is read, so that neither a crowd
+// nor a sender who stalls takes more memory and time than the limits allow. Questions about state have a gate of their
+// own: a busy server still says that it lives.
+type admission struct {
+	infer   gate
+	other   gate
+	timeout time.Duration
+	refused func()
+}
+
+// maxStateRequests is how many requests other than ModelInfer are in hand at once.
+const maxStateRequests = 64
+
+const servicePrefix = "/" + "inference.GRPCInferenceService" + "/"
+
+// tap is called by the gRPC server for every request.
+func (a *admission) tap(ctx context.Context, info *tap.Info) (context.Context, error) {
+	if !strings.HasPrefix(info.FullMethodName, servicePrefix) {
+		return ctx, nil // health and reflection: streams that may live long, bounded per connection
+	}
+	g := &a.other
+	if info.FullMethodName == inference.GRPCInferenceService_ModelInfer_FullMethodName {
+		g = &a.infer
+	}
+	if !g.enter() {
+		a.refused()
+		return ctx, status.Errorf(codes.ResourceExhausted, "the server has %d requests in hand and takes no more; try again later or elsewhere", g.limit)
+	}
+	ctx, cancel := context.WithTimeout(ctx, a.timeout)
+	// The server ends the request's context when it is done with it, whatever came of it.
+	context.AfterFunc(ctx, func() { cancel(); g.leave() })
+	return ctx, nil
+}

@@ -1,0 +1,34 @@
+package miner
+
+import (
+	"context"
+	"errors"
+
+	"github.com/plexusnet/plexus/models"
+)
+
+// ErrUnknownModel is returned for a model or a version that is not served.
+var ErrUnknownModel = errors.New("unknown model")
+
+// Model is one version of a model, ready to run. Run is safe for concurrent use, checks its inputs itself (a
+// *models.TensorError says what is wrong) and stops when ctx ends.
+type Model interface {
+	Inputs() []models.TensorSpec
+	Outputs() []models.TensorSpec
+	Run(ctx context.Context, inputs []models.Tensor, outputs []string) ([]models.Tensor, error)
+}
+
+// Served is a model with its name.
+type Served struct {
+	Name    string
+	Version string
+	Model   Model
+}
+
+// Library is the models that a server answers for.
+type Library interface {
+	// Get returns a version of a model, the newest when version is empty. The error wraps ErrUnknownModel.
+	Get(name, version string) (Served, error)
+	// Versions returns the versions of a model that can be asked for.
+	Versions(name string) []string
+}

@@ -1,7 +1,7 @@
 // Package onchain joins the plain view of the chain that miner, validator and client have (client/metagraph) to the
 // chain itself: it asks and signs through chain/client and translates both ways.
 //
-//	chain := onchain.New(node, onchain.Keys{Hotkey: hotkey}, log)
+//	chain := onchain.New(onchain.Nodes{Free: node}, onchain.Keys{Hotkey: hotkey}, log)
 //	graph, err := chain.Metagraph(ctx, 1)
 //	...
 //	err = chain.Serve(ctx, 1, endpoint)
@@ -32,16 +32,24 @@ type Keys struct {
 	Operator *chainclient.Signer // the account of a staking validator's operator
 }
 
-// Chain is a chain seen through one node. It is safe for concurrent use.
-type Chain struct {
-	node *chainclient.Client
-	keys Keys
-	log  *slog.Logger
+// Nodes are clients of one and the same node. The daily work of a registered hotkey costs nothing, and a hotkey has
+// nothing to pay with; registering and binding pay for their gas.
+type Nodes struct {
+	Free   *chainclient.Client // offers no fee
+	Paying *chainclient.Client // offers a gas price; may be nil where nothing is registered or bound
 }
 
-// New returns a view of the chain; closing node stays the caller's.
-func New(node *chainclient.Client, keys Keys, log *slog.Logger) *Chain {
-	return &Chain{node: node, keys: keys, log: log}
+// Chain is a chain seen through one node. It is safe for concurrent use.
+type Chain struct {
+	node   *chainclient.Client
+	paying *chainclient.Client
+	keys   Keys
+	log    *slog.Logger
+}
+
+// New returns a view of the chain; closing the nodes stays the caller's.
+func New(nodes Nodes, keys Keys, log *slog.Logger) *Chain {
+	return &Chain{node: nodes.Free, paying: nodes.Paying, keys: keys, log: log}
 }
 
 // Retry runs fn again, ever slower, for as long as it fails because the chain is unavailable, and says so once.
@@ -94,10 +102,10 @@ func (c *Chain) Rules(ctx context.Context, netuid uint32) (metagraph.Rules, erro
 
 // Register buys the hotkey a uid with the coldkey's money, for at most maxBurn nplx.
 func (c *Chain) Register(ctx context.Context, netuid uint32, maxBurn uint64) error {
-	if c.keys.Coldkey == nil || c.keys.Hotkey == nil {
+	if c.keys.Coldkey == nil || c.keys.Hotkey == nil || c.paying == nil {
 		return fmt.Errorf("%w: registering needs a coldkey and a hotkey", ErrNoKey)
 	}
-	_, err := c.node.Submit(ctx, c.keys.Coldkey, &subnetv1.MsgRegister{
+	_, err := c.paying.Submit(ctx, c.keys.Coldkey, &subnetv1.MsgRegister{
 		Coldkey: c.keys.Coldkey.Address(), Hotkey: c.keys.Hotkey.Address(), Netuid: netuid, MaxBurn: maxBurn})
 	return signing(c.keys.Coldkey, err)
 }
@@ -130,10 +138,10 @@ func (c *Chain) SetWeights(ctx context.Context, netuid uint32, version uint64, w
 
 // BindHotkey makes the stake of the operator's staking validator count for the hotkey.
 func (c *Chain) BindHotkey(ctx context.Context) error {
-	if c.keys.Operator == nil || c.keys.Hotkey == nil {
+	if c.keys.Operator == nil || c.keys.Hotkey == nil || c.paying == nil {
 		return fmt.Errorf("%w: binding needs an operator and a hotkey", ErrNoKey)
 	}
-	_, err := c.node.Submit(ctx, c.keys.Operator, &subnetv1.MsgBindHotkey{
+	_, err := c.paying.Submit(ctx, c.keys.Operator, &subnetv1.MsgBindHotkey{
 		Operator: c.keys.Operator.Address(), Hotkey: c.keys.Hotkey.Address()})
 	return signing(c.keys.Operator, err)
 }

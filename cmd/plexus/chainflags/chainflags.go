@@ -9,6 +9,7 @@
 package chainflags
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -23,6 +24,7 @@ import (
 
 	chainclient "github.com/plexusnet/plexus/chain/client"
 	"github.com/plexusnet/plexus/chain/network"
+	"github.com/plexusnet/plexus/client/onchain"
 )
 
 const (
@@ -33,6 +35,9 @@ const (
 	flagKeyringDir     = "keyring-dir"
 	flagGasPrice       = "gas-price"
 )
+
+// defaultGasPrice is what a node asks for unless its operator has changed it, in nplx.
+const defaultGasPrice = "0.001"
 
 // Add defines the flags that say which node to talk to.
 func Add(cmd *cobra.Command) {
@@ -47,17 +52,43 @@ func AddKeys(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.String(flagKeyringBackend, keyring.BackendOS, "where keys are kept: os, file or test (unencrypted, for test networks only)")
 	f.String(flagKeyringDir, "", "folder of the keyring (default: --home)")
-	f.String(flagGasPrice, "", "nplx paid per unit of gas, for transactions that are not free, such as 0.01")
+	f.String(flagGasPrice, defaultGasPrice, "nplx paid per unit of gas by transactions that are not free")
 }
 
-// Dial prepares the connection to the node; the node may be down. The caller closes it.
-func Dial(cmd *cobra.Command) (*chainclient.Client, error) {
+// Dial prepares the connection to the node, for questions and for transactions that are free; the node may be down. The
+// caller closes it.
+func Dial(cmd *cobra.Command) (*chainclient.Client, error) { return dial(cmd, "") }
+
+// Nodes are the connections of a program that also pays. Close them when done.
+type Nodes struct{ onchain.Nodes }
+
+// DialNodes prepares the connections to the node, without a fee and with the gas price that was asked for.
+func DialNodes(cmd *cobra.Command) (Nodes, error) {
+	free, err := dial(cmd, "")
+	if err != nil {
+		return Nodes{}, err
+	}
+	paying, err := dial(cmd, text(cmd, flagGasPrice))
+	if err != nil {
+		free.Close()
+		return Nodes{}, err
+	}
+	return Nodes{onchain.Nodes{Free: free, Paying: paying}}, nil
+}
+
+// Close closes both connections.
+func (n Nodes) Close() {
+	n.Free.Close()
+	n.Paying.Close()
+}
+
+func dial(cmd *cobra.Command, gasPrice string) (*chainclient.Client, error) {
 	network.ConfigureAddresses()
 	return chainclient.Dial(chainclient.Config{
 		Address:  text(cmd, flagNode),
 		Insecure: text(cmd, flagNodeInsecure) == "true",
 		ChainID:  text(cmd, flagChainID),
-		GasPrice: text(cmd, flagGasPrice),
+		GasPrice: gasPrice,
 	})
 }
 
@@ -109,22 +140,22 @@ func keyringFolder(cmd *cobra.Command) (string, error) {
 	return filepath.Join(user, ".plexus"), nil
 }
 
-// Logger returns a logger to w as the root command's --log-level and --log-format say.
+// Logger returns a logger to the command's standard error, as the flags for level and format of the root command say.
 func Logger(cmd *cobra.Command) (*slog.Logger, error) {
 	var level slog.Level
-	if name := text(cmd, "log-level"); name != "" {
+	if name := cmp.Or(text(cmd, "log-level"), text(cmd, "log_level")); name != "" {
 		if err := level.UnmarshalText([]byte(name)); err != nil {
-			return nil, fmt.Errorf("--log-level %q: want debug, info, warn or error", name)
+			return nil, fmt.Errorf("log level %q: want debug, info, warn or error", name)
 		}
 	}
 	options := &slog.HandlerOptions{Level: level}
-	switch format := text(cmd, "log-format"); format {
+	switch format := cmp.Or(text(cmd, "log-format"), text(cmd, "log_format")); format {
 	case "", "text", "plain":
 		return slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), options)), nil
 	case "json":
 		return slog.New(slog.NewJSONHandler(cmd.ErrOrStderr(), options)), nil
 	default:
-		return nil, fmt.Errorf("--log-format %q: want text or json", format)
+		return nil, fmt.Errorf("log format %q: want plain or json", format)
 	}
 }
 

@@ -101,7 +101,7 @@ func (s *settings) infer(cmd *cobra.Command, paths []string) error {
 		return err
 	}
 	defer node.Close()
-	c := client.New(onchain.New(node, onchain.Keys{}, log), client.Options{
+	c := client.New(onchain.New(onchain.Nodes{Free: node}, onchain.Keys{}, log), client.Options{
 		Dialer: oip.Dialer{Insecure: s.insecure}, Timeout: s.timeout, Attempts: s.attempts, Log: log})
 	defer c.Close()
 

@@ -265,15 +265,15 @@ func (s *settings) keeper(cmd *cobra.Command, log *slog.Logger, endpoint metagra
 	if err != nil {
 		return nil, nil, err
 	}
-	node, err := chainflags.Dial(cmd)
+	nodes, err := chainflags.DialNodes(cmd)
 	if err != nil {
 		return nil, nil, err
 	}
-	chain := onchain.New(node, onchain.Keys{Hotkey: signers[0], Coldkey: signers[1]}, log)
+	chain := onchain.New(nodes.Nodes, onchain.Keys{Hotkey: signers[0], Coldkey: signers[1]}, log)
 	keeper := &miner.Keeper{
 		Member: membership.Member{Netuid: s.netuid, Hotkey: signers[0].Address(), HotkeyName: s.hotkey,
 			CanRegister: signers[1] != nil, MaxBurn: maxBurn, Chain: chain, Log: log},
 		Chain: chain, Endpoint: endpoint, Interval: s.watch, Metrics: metrics, Log: log,
 	}
-	return keeper, func() { node.Close() }, nil
+	return keeper, nodes.Close, nil
 }

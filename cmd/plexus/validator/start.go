@@ -43,7 +43,7 @@ func startCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "start",
 		Short:   "Challenge the miners of a subnet, score their answers and set weights every epoch",
-		Example: `  plexus validator start --netuid 1 --hotkey validator1 --coldkey owner --operator operator --max-burn 2plx`,
+		Example: `  plexus validator start --netuid 1 --hotkey validator1 --coldkey operator --operator operator --max-burn 2plx`,
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cmd.SilenceUsage = true
@@ -96,16 +96,19 @@ func (s *settings) start(cmd *cobra.Command) error {
 		return err
 	}
 	hotkey, coldkey, operator := signers[0], signers[1], signers[2]
-	node, err := chainflags.Dial(cmd)
+	if coldkey != nil && operator != nil && coldkey.Address() != operator.Address() {
+		return fmt.Errorf("--coldkey %s and --operator %s are different accounts: a hotkey belongs to the account that registered it, and only that one can bind it", s.coldkey, s.operator)
+	}
+	nodes, err := chainflags.DialNodes(cmd)
 	if err != nil {
 		return err
 	}
-	defer node.Close()
+	defer nodes.Close()
 	task, err := validator.NewDigits()
 	if err != nil {
 		return err
 	}
-	chain := onchain.New(node, onchain.Keys{Hotkey: hotkey, Coldkey: coldkey, Operator: operator}, log)
+	chain := onchain.New(nodes.Nodes, onchain.Keys{Hotkey: hotkey, Coldkey: coldkey, Operator: operator}, log)
 	v := validator.Validator{
 		Member: membership.Member{Netuid: s.netuid, Hotkey: hotkey.Address(), HotkeyName: s.hotkey,
 			CanRegister: coldkey != nil, MaxBurn: maxBurn, Chain: chain, Log: log},

@@ -9,7 +9,7 @@ func BenchmarkNext(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	g := d.Generator(FixedSeed(1))
+	g := d.Generator(FixedSeed("test", 1))
 	for b.Loop() {
 		g.Next()
 	}

@@ -52,8 +52,8 @@ func typefaces() [][]byte {
 }
 
 const (
-	maskSize   = 64 // pixels across and down of a glyph's mask
-	maskHeight = 40 // pixels that a digit is high in it
+	maskSize   = 40 // pixels across and down of a glyph's mask
+	maskHeight = 24 // pixels that a digit is high in it: about what it is in an image, so that one look per pixel is enough
 )
 
 // mask is a digit in one typeface: coverage 0 to 1 per pixel, centred.

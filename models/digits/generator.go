@@ -2,6 +2,7 @@ package digits
 
 import (
 	cryptorand "crypto/rand"
+	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
 	"image"
@@ -21,11 +22,10 @@ func RandomSeed() (Seed, error) {
 	return s, nil
 }
 
-// FixedSeed returns the n-th of the seeds that everybody knows, for training and tests.
-func FixedSeed(n uint64) Seed {
-	var s Seed
-	binary.LittleEndian.PutUint64(s[:], n)
-	return s
+// FixedSeed returns the n-th seed for a purpose, such as "training": the same for everybody, and of no relation to the
+// seeds for other purposes.
+func FixedSeed(purpose string, n uint64) Seed {
+	return sha256.Sum256(binary.LittleEndian.AppendUint64([]byte("plexus digits "+purpose+" "), n))
 }
 
 // Generator draws one challenge after the other. It is not safe for concurrent use; make one per goroutine.
@@ -42,19 +42,19 @@ func (d *Drawer) Generator(seed Seed) *Generator {
 
 // How far an image may be taken from a cleanly printed digit. Each image draws its own amounts from these ranges.
 const (
-	maxTurn      = 22 * math.Pi / 180 // radians either way
-	maxShear     = 0.25
-	minHeight    = 13.0 // pixels that the digit is high
+	maxTurn      = 18 * math.Pi / 180 // radians either way
+	maxShear     = 0.2
+	minHeight    = 15.0 // pixels that the digit is high
 	maxHeight    = 23.0
 	maxStretch   = 1.25 // width against height, and its inverse
-	maxShift     = 4.0  // pixels either way
-	maxBend      = 1.4  // pixels that a wave through the image moves a point
-	minBendWave  = 12.0 // pixels of the wave's length
-	maxBlur      = 1.1  // pixels, standard deviation
-	minContrast  = 0.28 // ink against background, of the whole range
+	maxShift     = 3.0  // pixels either way
+	maxBend      = 1.2  // pixels that a wave through the image moves a point
+	minBendWave  = 20.0 // pixels of the wave's length
+	maxBlur      = 1.0  // pixels, standard deviation
+	minContrast  = 0.35 // ink against background, of the whole range
 	maxPaper     = 0.3  // brightness of the background
 	maxSlope     = 0.25 // change of the background across the image
-	maxNoise     = 0.32 // standard deviation, of the contrast
+	maxNoise     = 0.25 // standard deviation, of the contrast
 	maxCovers    = 2    // bars over the image
 	maxCoverSize = 7.0  // pixels
 	maxStrays    = 2    // thin lines that belong to nothing
@@ -91,47 +91,39 @@ func (g *Generator) ink(m *mask) {
 	sin, cos := float32(math.Sin(turn)), float32(math.Cos(turn))
 	zoomY := maskHeight / height
 	zoomX := zoomY / stretch
-	const half = Size / 2
 	for y := range Size {
 		for x := range Size {
-			covered := float32(0)
-			for _, at := range samplePoints {
-				px, py := float32(x)+at.x, float32(y)+at.y
-				px, py = bend.moved(px, py)
-				px, py = px-half-shiftX, py-half-shiftY
-				px, py = cos*px+sin*py, cos*py-sin*px
-				px += shear * py
-				covered += m.sample(px*zoomX+maskSize/2, py*zoomY+maskSize/2)
-			}
-			g.canvas[y*Size+x] = covered / float32(len(samplePoints))
+			px, py := bend.moved(x, y)
+			px, py = px-shiftX, py-shiftY
+			px, py = cos*px+sin*py, cos*py-sin*px
+			px += shear * py
+			g.canvas[y*Size+x] = m.sample(px*zoomX+maskSize/2, py*zoomY+maskSize/2)
 		}
 	}
 }
 
-type point struct{ x, y float32 }
-
-// samplePoints are where in a pixel its ink is measured.
-var samplePoints = [...]point{{0.25, 0.25}, {0.75, 0.25}, {0.25, 0.75}, {0.75, 0.75}}
-
-// wave bends an image: rows are moved sideways and columns up and down by a sine, looked up from a table per pixel.
-type wave struct{ x, y [2 * Size]float32 }
+// wave bends an image: each row is moved sideways and each column up or down, by sines.
+type wave struct{ row, column [Size]float32 }
 
 func newWave(g *Generator) *wave {
 	w := &wave{}
-	fill := func(table *[2 * Size]float32) {
-		size, phase := float64(g.between(0, maxBend)), 2*math.Pi*g.random.Float64()
-		length := float64(g.between(minBendWave, 3*minBendWave))
-		for i := range table {
-			table[i] = float32(size * math.Sin(phase+math.Pi*float64(i)/length))
-		}
-	}
-	fill(&w.x)
-	fill(&w.y)
+	w.fill(&w.row, g)
+	w.fill(&w.column, g)
 	return w
 }
 
-func (w *wave) moved(x, y float32) (float32, float32) {
-	return x + w.x[int(2*y)], y + w.y[int(2*x)]
+func (w *wave) fill(moves *[Size]float32, g *Generator) {
+	size, phase := float64(g.between(0, maxBend)), 2*math.Pi*g.random.Float64()
+	length := float64(g.between(minBendWave, 3*minBendWave))
+	for i := range moves {
+		moves[i] = float32(size * math.Sin(phase+2*math.Pi*float64(i)/length))
+	}
+}
+
+// moved returns where the pixel at x, y looks, counted from the middle of the image.
+func (w *wave) moved(x, y int) (float32, float32) {
+	const middle = Size/2 - 0.5
+	return float32(x) - middle + w.row[y], float32(y) - middle + w.column[x]
 }
 
 // stray draws a thin line across a part of the image.

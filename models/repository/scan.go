@@ -53,10 +53,18 @@ func single(path, name string) ([]file, error) {
 	return []file{{name: name, version: 1, path: path}}, nil
 }
 
+// scanFolder lists what is below a folder that is either a model, holding versions, or holds models.
 func scanFolder(path string) ([]file, error) {
 	folders, err := subfolders(path)
 	if err != nil {
 		return nil, err
+	}
+	if slices.ContainsFunc(folders, func(name string) bool { return isVersion(path, name) }) {
+		absolute, err := filepath.Abs(path)
+		if err != nil {
+			return nil, err
+		}
+		return scanModel(path, filepath.Base(absolute))
 	}
 	var files []file
 	var errs []error
@@ -84,12 +92,9 @@ func scanModel(path, name string) ([]file, error) {
 	}
 	var files []file
 	for _, folder := range folders {
-		version, err := strconv.ParseInt(folder, 10, 64)
-		if err != nil || version < 1 || strconv.FormatInt(version, 10) != folder {
-			continue // Triton keeps other things beside the versions too
-		}
-		if p := filepath.Join(path, folder, modelFile); isFile(p) {
-			files = append(files, file{name: name, version: version, path: p})
+		if isVersion(path, folder) { // Triton keeps other things beside the versions too
+			version, _ := parseVersion(folder)
+			files = append(files, file{name: name, version: version, path: filepath.Join(path, folder, modelFile)})
 		}
 	}
 	if direct := filepath.Join(path, modelFile); len(files) == 0 && isFile(direct) {
@@ -100,6 +105,18 @@ func scanModel(path, name string) ([]file, error) {
 	}
 	slices.SortFunc(files, func(a, b file) int { return cmp.Compare(a.version, b.version) })
 	return files, nil
+}
+
+// isVersion reports whether the subfolder is named like a version and holds a model.
+func isVersion(path, folder string) bool {
+	_, ok := parseVersion(folder)
+	return ok && isFile(filepath.Join(path, folder, modelFile))
+}
+
+// parseVersion reads a version as Triton writes it: 1 or more, without leading zeros.
+func parseVersion(text string) (int64, bool) {
+	version, err := strconv.ParseInt(text, 10, 64)
+	return version, err == nil && version >= 1 && strconv.FormatInt(version, 10) == text
 }
 
 // subfolders lists the folders in path by name, without hidden ones. A link to a folder counts.

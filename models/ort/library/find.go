@@ -70,10 +70,11 @@ func Places(flag string) []Place {
 			places = append(places, Place{Source: source, Path: p, Exists: isFile(p)})
 		}
 	}
-	if flag != "" {
+	env := os.Getenv(EnvVar)
+	if flag != "" && flag != env { // a command line that reads flags from the environment hands both
 		add(FromFlag, named(flag))
 	}
-	if env := os.Getenv(EnvVar); env != "" {
+	if env != "" {
 		add(FromEnvironment, named(env))
 	}
 	if executable, err := os.Executable(); err == nil {
@@ -85,7 +86,7 @@ func Places(flag string) []Place {
 	if cached, err := CachePath(); err == nil {
 		add(FromCache, cached)
 	}
-	for _, folder := range systemFolders() {
+	for _, folder := range append(filepath.SplitList(os.Getenv("LD_LIBRARY_PATH")), systemFolders()...) {
 		add(FromSystem, inFolder(folder)...)
 	}
 	return places

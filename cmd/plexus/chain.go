@@ -26,7 +26,6 @@ const chainGroup = "chain"
 
 // addChainCommands adds the commands of a node and of its accounts.
 func addChainCommands(root *cobra.Command, chain *app.App) {
-	root.AddGroup(&cobra.Group{ID: chainGroup, Title: "The chain:"})
 	before := len(root.Commands())
 	root.AddCommand(
 		genutilcli.InitCmd(chain.Basics(), defaultHome()),

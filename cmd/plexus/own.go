@@ -2,8 +2,40 @@ package main
 
 import (
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	infercmd "github.com/plexusnet/plexus/cmd/plexus/infer"
+	minercmd "github.com/plexusnet/plexus/cmd/plexus/miner"
+	modelcmd "github.com/plexusnet/plexus/cmd/plexus/model"
+	runtimecmd "github.com/plexusnet/plexus/cmd/plexus/runtime"
+	validatorcmd "github.com/plexusnet/plexus/cmd/plexus/validator"
 )
+
+// ownGroup marks the commands of Plexus itself.
+const ownGroup = "plexus"
 
 // addOwnCommands adds what Plexus does beside its chain.
 func addOwnCommands(root *cobra.Command) {
+	for _, cmd := range []*cobra.Command{
+		minercmd.Command(),
+		validatorcmd.Command(),
+		infercmd.Command(),
+		modelcmd.Command(),
+		runtimecmd.Command(),
+	} {
+		cmd.GroupID = ownGroup
+		root.AddCommand(cmd)
+	}
+}
+
+// alias lets the flags that the SDK spells with an underscore be written the
+// way all others are.
+func alias(_ *pflag.FlagSet, name string) pflag.NormalizedName {
+	switch name {
+	case "log-level":
+		name = "log_level"
+	case "log-format":
+		name = "log_format"
+	}
+	return pflag.NormalizedName(name)
 }

@@ -73,6 +73,9 @@ func newRoot() (*cobra.Command, error) {
 			return prepareChainCommand(cmd, clientCtx)
 		},
 	}
+	root.SetGlobalNormalizationFunc(alias)
+	root.AddGroup(&cobra.Group{ID: ownGroup, Title: "Models, and those who serve, score and call them:"})
+	root.AddGroup(&cobra.Group{ID: chainGroup, Title: "The chain:"})
 	addChainCommands(root, chain)
 	addOwnCommands(root)
 

@@ -1,0 +1,22 @@
+package files
+
+import (
+	subnetv1 "github.com/plexusnet/plexus/proto/plexus/subnet/v1"
+)
+
+// Scale returns params with every period that is counted in blocks shortened in
+// the proportion of a shorter tempo, and never to nothing. Amounts and shares
+// stay as they are: the economics of a test network are those of the real one,
+// only its clock is faster. It needs a tempo of at least 1.
+func Scale(params subnetv1.Params, tempo uint64) subnetv1.Params {
+	h := &params.Defaults
+	from := h.Tempo
+	for _, period := range []*uint64{
+		&params.LockInterval,
+		&h.ImmunityPeriod, &h.ActivityCutoff, &h.WeightsRateLimit, &h.ServingRateLimit, &h.BurnHalfLife,
+	} {
+		*period = max(1, *period*tempo/from)
+	}
+	h.Tempo = tempo
+	return params
+}

@@ -57,7 +57,7 @@ type liveRow struct {
 // Epoch computes one epoch. The result belongs to the engine and lasts until the next call; the input is not
 // modified. An error wraps ErrInput and says what contradicts itself; there is no other failure.
 func (e *Engine) Epoch(in *Input) (*Output, error) {
-	if err := in.validate(); err != nil {
+	if err := in.checkShape(); err != nil {
 		return nil, err
 	}
 	e.in = in

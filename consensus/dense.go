@@ -41,12 +41,16 @@ func (d *denseRows) load(e *Engine) bool {
 
 // denseWorker is a worker's memory for dense columns.
 type denseWorker struct {
-	packed        []uint32 // the block: weight and bond of every live row, column after column
-	w, index      []uint64 // normalised weights of a column and their buckets
-	clip, x       []uint64 // weights that bonds follow, and the new bonds
-	trust, income []uint64 // by live row
-	normal        []uint32 // column-normalised bonds of every column of the worker
-	whole         []wholeBond
+	weights, bonds [laneStep]*tile   // a tile of rows and columns on its way into the block
+	scratch        [2][laneStep]tile // those of rows with missing entries
+	none           tile              // that of rows that do not exist
+	matches        []uint8
+	packed         []uint32 // the block: weight and bond of every live row, column after column
+	w, index       []uint64 // normalised weights of a column and their buckets
+	clip, x        []uint64 // weights that bonds follow, and the new bonds
+	trust, income  []uint64 // by live row
+	normal         []uint32 // column-normalised bonds of every column of the worker
+	whole          []wholeBond
 }
 
 // wholeBond is a bond with all of its column, which 32 bits cannot hold.
@@ -56,8 +60,9 @@ type wholeBond struct{ column, row int }
 func (w *worker) denseColumns(limit int) {
 	e, d := w.e, &w.dense
 	lanes, stride := e.rows.lanes, e.rows.stride
-	width := max(1, limit/stride)
+	width := max(laneStep, limit/stride&^(laneStep-1))
 	d.packed = sized(d.packed, width*stride)
+	d.matches = sized(d.matches, lanes/laneStep)
 	for _, lane := range [...]*[]uint64{&d.w, &d.index, &d.clip, &d.x, &d.trust, &d.income} {
 		*lane = sized(*lane, lanes)
 		clear(*lane)
@@ -67,9 +72,7 @@ func (w *worker) denseColumns(limit int) {
 	d.whole = d.whole[:0]
 	for from := w.from; from < w.to; from += width {
 		to := min(from+width, w.to)
-		for k := range e.live {
-			w.pack(k, from, to, stride)
-		}
+		w.pack(from, to)
 		for j := from; j < to; j++ {
 			w.denseColumn(j, d.packed[(j-from)*stride:][:lanes], d.normal[(j-w.from)*lanes:][:lanes])
 		}
@@ -79,45 +82,58 @@ func (w *worker) denseColumns(limit int) {
 	}
 }
 
-// pack moves a row's weights and bonds toward the columns [from, to) into the block.
-func (w *worker) pack(k, from, to, stride int) {
-	r := &w.e.live[k]
-	weights := until(r.weights[w.wcur[k]:], to, to-from)
-	bonds := until(r.bonds[w.bcur[k]:], to, to-from)
-	w.wcur[k] += int32(len(weights))
-	w.bcur[k] += int32(len(bonds))
-	packed, own, at := w.dense.packed[k:], int(r.skip), 0
-	if len(weights) == to-from && len(bonds) == to-from && !r.masked && (own < from || own >= to) {
-		bonds = bonds[:len(weights)]
-		for i, entry := range weights {
-			packed[at] = uint32(bonds[i].Value)<<16 | uint32(entry.Value)
-			at += stride
+// pack moves the weights and bonds of all rows toward the columns [from, to) into the block, a tile at a time.
+func (w *worker) pack(from, to int) {
+	e, d, stride := w.e, &w.dense, w.e.rows.stride
+	for at := 0; at < e.rows.lanes; at += laneStep {
+		rows := e.live[at:min(at+laneStep, len(e.live))]
+		for j := from; j < to; j += laneStep {
+			weights, bonds := &d.weights, &d.bonds
+			for i := range rows {
+				k := at + i
+				weights[i] = take(rows[i].weights, &w.wcur[k], j, &d.scratch[0][i])
+				bonds[i] = take(rows[i].bonds, &w.bcur[k], j, &d.scratch[1][i])
+			}
+			for i := len(rows); i < laneStep; i++ {
+				weights[i], bonds[i] = &d.none, &d.none
+			}
+			e.vectors.pack(d.packed[(j-from)*stride+at:], stride, weights, bonds)
 		}
-		return
-	}
-	for ; at < (to-from)*stride; at += stride {
-		packed[at] = 0
-	}
-	for _, entry := range weights {
-		if j := int(entry.UID); j != own && !(r.masked && w.e.in.Registered[j] >= r.fresh) {
-			packed[(j-from)*stride] = uint32(entry.Value)
+		for i := range rows {
+			w.mask(&rows[i], d.packed[at+i:], from, to)
 		}
-	}
-	for _, entry := range bonds {
-		packed[(int(entry.UID)-from)*stride] |= uint32(entry.Value) << 16
 	}
 }
 
-// until gives the entries before a uid, of which there are at most most.
-func until(row Row, uid, most int) Row {
-	if len(row) >= most && int(row[most-1].UID) == uid-1 {
-		return row[:most] // nothing is missing
+// take gives the entries toward the tile of columns from j on and moves the cursor behind them. Where entries are
+// missing it copies what there is to scratch.
+func take(row Row, cursor *int32, j int, scratch *tile) *tile {
+	p := int(*cursor)
+	if p+laneStep <= len(row) && int(row[p].UID) == j && int(row[p+laneStep-1].UID) == j+laneStep-1 {
+		*cursor += laneStep
+		return (*tile)(row[p:])
 	}
-	n := 0
-	for n < len(row) && int(row[n].UID) < uid {
-		n++
+	*scratch = tile{}
+	for ; p < len(row) && int(row[p].UID) < j+laneStep; p++ {
+		scratch[int(row[p].UID)-j] = row[p]
 	}
-	return row[:n]
+	*cursor = int32(p)
+	return scratch
+}
+
+// mask removes a row's masked weights from the block.
+func (w *worker) mask(r *liveRow, packed []uint32, from, to int) {
+	stride := w.e.rows.stride
+	if own := int(r.skip); own >= from && own < to {
+		packed[(own-from)*stride] &^= bondMask
+	}
+	if r.masked {
+		for j := from; j < to; j++ {
+			if w.e.in.Registered[j] >= r.fresh {
+				packed[(j-from)*stride] &^= bondMask
+			}
+		}
+	}
 }
 
 func (w *worker) denseColumn(j int, packed, normal []uint32) {
@@ -193,15 +209,8 @@ func (w *worker) denseConsensus() uint64 {
 	if b == buckets-1 || (b == 0 && lo > 0) {
 		return w.denseMedian(n, start) // a bad guess: the range does not hold the median
 	}
-	keys, count := w.keys[:len(d.index)], 0
-	weights := d.w[:len(d.index)]
-	for i, x := range d.index {
-		keys[count] = weights[i]<<keyShift | uint64(i)
-		if x == b {
-			count++
-		}
-	}
-	return smallestOver(keys[:count], w.e.votes, limit, lo+b<<shift, lo+(b+1)<<shift-1)
+	count := w.e.vectors.match(d.matches, d.index, b, w.keys, d.w)
+	return smallestOver(w.keys[:count], w.e.votes, limit, lo+b<<shift, lo+(b+1)<<shift-1)
 }
 
 // denseMedian is denseConsensus without a guess, for a limit that the silent are taken from.

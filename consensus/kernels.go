@@ -1,5 +1,7 @@
 package consensus
 
+import "math/bits"
+
 // kernels are the loops over one dense column, with an entry for every live row: a weight and an old bond packed in
 // 32 bits, weight below. All lanes have the same length, a multiple of laneStep padded with zeros, and weights are
 // below 1.0, so that every product fits 64 bits. With true they run on AVX2, with false in Go: the results are equal.
@@ -7,6 +9,23 @@ type kernels bool
 
 // laneStep is what lengths of lanes are multiples of.
 const laneStep = 8
+
+// tile is a run of entries toward laneStep neighbouring columns.
+type tile [laneStep]Entry
+
+// pack writes the values of laneStep rows toward as many columns, weights below bonds, as columns stride apart.
+func (k kernels) pack(packed []uint32, stride int, weights, bonds *[laneStep]*tile) {
+	if k {
+		packAVX2(&packed[:(laneStep-1)*stride+laneStep][0], stride, weights, bonds)
+		return
+	}
+	for row := range weights {
+		w, b := weights[row], bonds[row]
+		for c := range w {
+			packed[c*stride+row] = uint32(w[c].Value) | uint32(b[c].Value)<<16
+		}
+	}
+}
 
 // normalize writes each row's normalised weight: w = v * mul >> shift, with 64-bit mul in halves (see rowDivisor).
 func (k kernels) normalize(w, mulHi, mulLo, shift []uint64, packed []uint32) {
@@ -32,6 +51,30 @@ func (k kernels) buckets(index, w []uint64, lo uint64, shift uint) {
 	for i, v := range w {
 		index[i] = min((max(v, lo)-lo)>>(shift&63), buckets-1)
 	}
+}
+
+// match collects selection keys of the weights whose bucket is b, in order.
+func (k kernels) match(mask []uint8, index []uint64, b uint64, keys, w []uint64) (count int) {
+	if k {
+		mask = mask[:len(index)/laneStep]
+		matchAVX2(&mask[0], &index[0], len(index), b)
+		for i, m := range mask {
+			for ; m != 0; m &= m - 1 {
+				at := i*laneStep + bits.TrailingZeros8(m)
+				keys[count] = w[at]<<keyShift | uint64(at)
+				count++
+			}
+		}
+		return count
+	}
+	keys, w = keys[:len(index)], w[:len(index)]
+	for i, x := range index {
+		keys[count] = w[i]<<keyShift | uint64(i)
+		if x == b {
+			count++
+		}
+	}
+	return count
 }
 
 // clip sums stake times weight before and after clipping to consensus, adds the clipped weights to trust and writes

@@ -23,3 +23,9 @@ func incomeAVX2(income *uint64, normal *uint32, n int, incentive uint64)
 
 //go:noescape
 func sumAVX2(row *Entry, n int) (sum uint64, ascending bool)
+
+//go:noescape
+func packAVX2(packed *uint32, stride int, weights, bonds *[laneStep]*tile)
+
+//go:noescape
+func matchAVX2(mask *uint8, index *uint64, n int, b uint64)

@@ -263,3 +263,96 @@ loop:
 	VMOVQ     X2, sum+16(FP)
 	VZEROUPPER
 	RET
+
+// func packAVX2(packed *uint32, stride int, weights, bonds *[8]*tile)
+TEXT ·packAVX2(SB), NOSPLIT, $0-32
+	MOVQ     packed+0(FP), DI
+	MOVQ     stride+8(FP), R9
+	MOVQ     weights+16(FP), SI
+	MOVQ     bonds+24(FP), DX
+	SHLQ     $2, R9 // bytes
+	VPCMPEQD Y15, Y15, Y15
+	VPSLLD   $16, Y15, Y15 // the value of an entry, above its uid
+
+#define ROW(i, dst) \
+	MOVQ    (i*8)(SI), AX;  \
+	MOVQ    (i*8)(DX), BX;  \
+	VMOVDQU (AX), dst;      \
+	VPSRLD  $16, dst, dst;  \
+	VPAND   (BX), Y15, Y14; \
+	VPOR    Y14, dst, dst
+
+	ROW(0, Y0)
+	ROW(1, Y1)
+	ROW(2, Y2)
+	ROW(3, Y3)
+	ROW(4, Y4)
+	ROW(5, Y5)
+	ROW(6, Y6)
+	ROW(7, Y7)
+
+	// Transpose eight rows of eight.
+	VPUNPCKLDQ Y1, Y0, Y8
+	VPUNPCKHDQ Y1, Y0, Y9
+	VPUNPCKLDQ Y3, Y2, Y10
+	VPUNPCKHDQ Y3, Y2, Y11
+	VPUNPCKLDQ Y5, Y4, Y12
+	VPUNPCKHDQ Y5, Y4, Y13
+	VPUNPCKLDQ Y7, Y6, Y14
+	VPUNPCKHDQ Y7, Y6, Y15
+	VPUNPCKLQDQ Y10, Y8, Y0
+	VPUNPCKHQDQ Y10, Y8, Y1
+	VPUNPCKLQDQ Y11, Y9, Y2
+	VPUNPCKHQDQ Y11, Y9, Y3
+	VPUNPCKLQDQ Y14, Y12, Y4
+	VPUNPCKHQDQ Y14, Y12, Y5
+	VPUNPCKLQDQ Y15, Y13, Y6
+	VPUNPCKHQDQ Y15, Y13, Y7
+	VPERM2I128 $0x20, Y4, Y0, Y8
+	VPERM2I128 $0x20, Y5, Y1, Y9
+	VPERM2I128 $0x20, Y6, Y2, Y10
+	VPERM2I128 $0x20, Y7, Y3, Y11
+	VPERM2I128 $0x31, Y4, Y0, Y12
+	VPERM2I128 $0x31, Y5, Y1, Y13
+	VPERM2I128 $0x31, Y6, Y2, Y14
+	VPERM2I128 $0x31, Y7, Y3, Y15
+	VMOVDQU  Y8, (DI)
+	ADDQ     R9, DI
+	VMOVDQU  Y9, (DI)
+	ADDQ     R9, DI
+	VMOVDQU  Y10, (DI)
+	ADDQ     R9, DI
+	VMOVDQU  Y11, (DI)
+	ADDQ     R9, DI
+	VMOVDQU  Y12, (DI)
+	ADDQ     R9, DI
+	VMOVDQU  Y13, (DI)
+	ADDQ     R9, DI
+	VMOVDQU  Y14, (DI)
+	ADDQ     R9, DI
+	VMOVDQU  Y15, (DI)
+	VZEROUPPER
+	RET
+
+// func matchAVX2(mask *uint8, index *uint64, n int, b uint64)
+TEXT ·matchAVX2(SB), NOSPLIT, $0-32
+	MOVQ         mask+0(FP), DI
+	MOVQ         index+8(FP), SI
+	MOVQ         n+16(FP), R9
+	VMOVQ        b+24(FP), X0
+	VPBROADCASTQ X0, Y0
+	XORQ         AX, AX
+loop:
+	VPCMPEQQ  (SI)(AX*8), Y0, Y1
+	VPCMPEQQ  32(SI)(AX*8), Y0, Y2
+	VMOVMSKPD Y1, BX
+	VMOVMSKPD Y2, CX
+	SHLL      $4, CX
+	ORL       CX, BX
+	MOVB      BX, (DI)
+	INCQ      DI
+	ADDQ      $8, AX
+	CMPQ      AX, R9
+	JLT       loop
+	VZEROUPPER
+	RET

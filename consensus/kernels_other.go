@@ -23,3 +23,7 @@ func divideAVX2(normal *uint32, x *uint64, n int, mulHi, mulLo, shift uint64) {}
 func incomeAVX2(income *uint64, normal *uint32, n int, incentive uint64) {}
 
 func sumAVX2(row *Entry, n int) (sum uint64, ascending bool) { return 0, false }
+
+func packAVX2(packed *uint32, stride int, weights, bonds *[laneStep]*tile) {}
+
+func matchAVX2(mask *uint8, index *uint64, n int, b uint64) {}

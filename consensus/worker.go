@@ -70,6 +70,7 @@ func (e *Engine) each(task func(*worker)) {
 	e.group.Add(len(e.workers))
 	for _, w := range e.workers {
 		w.task = task
+		//determinism:allow goroutine workers share no column, sums are of integers, and all are waited for
 		go w.run()
 	}
 	e.group.Wait()

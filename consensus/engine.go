@@ -310,6 +310,7 @@ func (e *Engine) prepare() {
 		e.stake[uint16(k)] = uint64(s)
 		e.votes[uint16(k)] = uint64(s.Div(total))
 	}
+	clear(e.votes[len(e.live):min(len(e.live)+laneStep, len(e.votes))]) // the padding of dense columns has none
 	e.allVotes = int64(votes)
 	e.minority = int64(votes - fixed.FromU16(p.Kappa))
 	alpha := fixed.One - fixed.FromRatio(uint64(p.BondsMovingAverage), averageUnit)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 
+	"github.com/plexusnet/plexus/models/batching"
 	"github.com/plexusnet/plexus/models/ort"
 	"github.com/plexusnet/plexus/models/repository"
 )
@@ -12,6 +13,7 @@ import (
 // Models is a Library of the models in a folder.
 type Models struct {
 	repository *repository.Repository
+	plans      map[*repository.Model]batching.Plan
 }
 
 // OpenModels loads the models under path, which is laid out as models/repository describes. What cannot be loaded is
@@ -25,13 +27,24 @@ func OpenModels(ctx context.Context, rt *ort.Runtime, path string, options repos
 	return &Models{repository: r}, nil
 }
 
+// MeasureBatches finds out for every model how many rows run best at once, and serves it so from then on. It wants the
+// machine for itself for up to half a second per model, before requests are served.
+func (m *Models) MeasureBatches(ctx context.Context, options batching.Options, log *slog.Logger) {
+	m.plans = map[*repository.Model]batching.Plan{}
+	for _, model := range m.repository.Index() {
+		plan := batching.Measure(ctx, model.Session, options)
+		m.plans[model] = plan
+		log.Info("batching", "model", model.Name, "version", model.Version, "rows", max(1, plan.MaxRows), "reason", plan.Reason)
+	}
+}
+
 // Get implements Library.
 func (m *Models) Get(name, version string) (Served, error) {
 	model, err := m.repository.Get(name, version)
 	if err != nil {
 		return Served{}, fmt.Errorf("%w: %w", ErrUnknownModel, err)
 	}
-	return Served{Name: model.Name, Version: model.VersionString(), Model: model.Session}, nil
+	return Served{Name: model.Name, Version: model.VersionString(), Model: model.Session, MaxRows: m.plans[model].MaxRows}, nil
 }
 
 // SHA256 returns the hash of the file of a model's newest version.

@@ -13,6 +13,6 @@ fi
 for package in "${packages[@]}"; do
 	for target in $(grep -ho '^func Fuzz[A-Za-z0-9]*' "$package"/*_test.go | cut -d' ' -f2 | sort); do
 		echo "== $package $target"
-		go test "./$package" -run '^$' -fuzz "^$target\$" -fuzztime "$each"
+		go test "./$package" -run '^$' -fuzz "^$target\$" -fuzztime "$each" -fuzzminimizetime 10x
 	done
 done

@@ -2,6 +2,7 @@ package miner
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"slices"
 	"strconv"
@@ -17,6 +18,7 @@ import (
 	"github.com/plexusnet/plexus/miner/schedule"
 	"github.com/plexusnet/plexus/models"
 	"github.com/plexusnet/plexus/models/batching"
+	"github.com/plexusnet/plexus/models/ort"
 	"github.com/plexusnet/plexus/proto/inference"
 )
 
@@ -55,6 +57,11 @@ func (s *Server) ModelInfer(ctx context.Context, req *inference.ModelInferReques
 	}
 	counts := s.cfg.Metrics.statistics.of(served.Name, served.Version)
 	outputs, err := s.run(ctx, served, req, counts)
+	if errors.Is(err, ort.ErrClosed) { // swapped for another while the request waited
+		if served, err = s.library.Get(req.ModelName, req.ModelVersion); err == nil {
+			outputs, err = s.run(ctx, served, req, counts)
+		}
+	}
 	took := time.Since(start)
 	if err != nil {
 		counts.fail.add(took)
@@ -79,7 +86,7 @@ func (s *Server) run(ctx context.Context, served Served, req *inference.ModelInf
 		if err := checkInputs(served.Model, inputs); err != nil {
 			return nil, err
 		}
-		ask.Batch, ask.Rows = batching.Key(served.Name+"/"+served.Version, inputs, wanted)
+		ask.Batch, ask.Rows = batching.Key(served.Name+"/"+served.Version+"/"+string(served.SHA256[:]), inputs, wanted)
 	}
 	entered := time.Now()
 	place, err := s.queue.Enter(ctx, ask)

@@ -22,6 +22,7 @@ type Model interface {
 type Served struct {
 	Name    string
 	Version string
+	SHA256  [32]byte // of the model's file, where it has one
 	Model   Model
 	MaxRows int // rows of several requests that run best as one; 0 or 1: none do
 }

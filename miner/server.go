@@ -40,6 +40,7 @@ type ServerConfig struct {
 	MaxStreams      int           // requests at once on one connection; 128
 	IdleTimeout     time.Duration // after which an unused connection is closed; 5 min
 	DrainTimeout    time.Duration // what requests in hand get to finish on shutdown; 15 s
+	ModelControl    bool          // callers on this machine may load and unload models
 	Metrics         *Metrics      // counted for nobody when nil
 	Log             *slog.Logger  // silent when nil
 }
@@ -92,6 +93,9 @@ func NewServer(library Library, cfg ServerConfig) *Server {
 	cfg.Metrics.statistics.waiting.Store(s.queue)
 	return s
 }
+
+// Identity returns what the server shows to those who connect.
+func (s *Server) Identity() oip.Identity { return s.cfg.Identity }
 
 // Serve answers on lis, which it closes, until ctx ends; then it takes no new request, answers those in hand for up to
 // the drain timeout, and returns nil. The error is the listener's. A server serves once.
@@ -191,7 +195,7 @@ func (s *Server) ServerReady(context.Context, *inference.ServerReadyRequest) (*i
 
 // ServerMetadata names the server.
 func (s *Server) ServerMetadata(context.Context, *inference.ServerMetadataRequest) (*inference.ServerMetadataResponse, error) {
-	return &inference.ServerMetadataResponse{Name: ServerName, Version: s.cfg.Version}, nil
+	return &inference.ServerMetadataResponse{Name: ServerName, Version: s.cfg.Version, Extensions: extensions()}, nil
 }
 
 // ModelReady answers for models that are served and fails with NOT_FOUND for others.

@@ -64,6 +64,7 @@ func newRoot() (*cobra.Command, error) {
 			return prepareChainCommand(cmd, clientCtx)
 		},
 	}
+	root.SetOut(os.Stdout) // what the SDK's commands print is for pipes, too
 	root.SetGlobalNormalizationFunc(alias)
 	root.AddGroup(&cobra.Group{ID: ownGroup, Title: "Models, and those who serve, score and call them:"})
 	root.AddGroup(&cobra.Group{ID: chainGroup, Title: "The chain:"})

@@ -17,6 +17,7 @@ import (
 
 	"github.com/cosmos/cosmos-sdk/version"
 
+	chainclient "github.com/plexusnet/plexus/chain/client"
 	"github.com/plexusnet/plexus/client/amount"
 	"github.com/plexusnet/plexus/client/membership"
 	"github.com/plexusnet/plexus/client/metagraph"
@@ -67,6 +68,7 @@ type settings struct {
 	concurrency int
 	memory      int64
 	server      miner.ServerConfig
+	strangers   string
 	queue       int
 }
 
@@ -85,6 +87,7 @@ func startCommand() *cobra.Command {
 	}
 	chainflags.Add(cmd)
 	chainflags.AddKeys(cmd)
+	chainflags.AddIdentity(cmd)
 	f := cmd.Flags()
 	f.Uint32Var(&s.netuid, "netuid", 0, "subnet to mine in")
 	f.StringVar(&s.hotkey, "hotkey", "", "key that announces the miner, by name")
@@ -99,6 +102,11 @@ func startCommand() *cobra.Command {
 	f.BoolVar(&s.insecure, "insecure", false, "serve other machines in plaintext")
 	f.StringVar(&s.tlsCert, "tls-cert", "", "TLS certificate, PEM; self-signed will do, its key is announced on the chain")
 	f.StringVar(&s.tlsKey, "tls-key", "", "private key of the TLS certificate, PEM")
+	f.StringVar(&s.strangers, "strangers", string(miner.StrangersLimited), "callers without a node certificate, where there is a node key: open, limited or refuse")
+	f.Float64Var(&s.server.Policy.StrangerRate, "stranger-rate", 1, "requests per second of one host's strangers, where they are limited")
+	f.Float64Var(&s.server.Policy.Rate, "caller-rate", 0, "requests per second of one account; 0: no bound")
+	f.StringSliceVar(&s.server.Policy.Allow, "allow", nil, "accounts that may call, and no others")
+	f.StringSliceVar(&s.server.Policy.Block, "block", nil, "accounts that may not call")
 	f.StringVar(&s.metrics, "metrics", "", "address on this machine to serve Prometheus metrics on, such as 127.0.0.1:9500 (default: none)")
 	f.StringVar(&s.rest, "rest", "", "address to serve the protocol over HTTP with JSON on, such as 127.0.0.1:8000 (default: none)")
 	f.BoolVar(&s.batching, "batching", true, "run requests that wait together, for models that were measured at the start to gain by it")
@@ -132,12 +140,12 @@ func (s *settings) start(cmd *cobra.Command) error {
 	}
 	ctx, stop := chainflags.UntilSignal(cmd)
 	defer stop()
-	keeper, closeNodes, err := s.keeper(cmd, log)
+	keeper, chain, signer, closeNodes, err := s.keeper(cmd, log)
 	if err != nil {
 		return err
 	}
 	defer closeNodes()
-	identity, err := s.identity()
+	identity, err := s.identity(cmd, signer)
 	if err != nil {
 		return err
 	}
@@ -173,6 +181,10 @@ func (s *settings) start(cmd *cobra.Command) error {
 
 	config := s.server
 	config.Version, config.Identity, config.Metrics, config.Log = version.Version, identity, keeper.Metrics, log
+	config.Policy.Strangers, config.Directory = miner.Strangers(s.strangers), &miner.Directory{}
+	if identity.Mutual() {
+		go config.Directory.Watch(ctx, s.watch, func(ctx context.Context) (*metagraph.Metagraph, error) { return chain.Metagraph(ctx, s.netuid) })
+	}
 	config.Slots = rt.Options().MaxConcurrentRuns
 	config.MaxInFlight = config.Slots + s.queue
 	return s.run(ctx, miner.NewServer(served, config), lis, served, keeper)
@@ -206,25 +218,25 @@ func (s *settings) run(ctx context.Context, server *miner.Server, lis net.Listen
 }
 
 // keeper returns what keeps the chain informed; the endpoint is still to be said.
-func (s *settings) keeper(cmd *cobra.Command, log *slog.Logger) (*miner.Keeper, func(), error) {
+func (s *settings) keeper(cmd *cobra.Command, log *slog.Logger) (*miner.Keeper, *onchain.Chain, *chainclient.Signer, func(), error) {
 	maxBurn, err := amount.Parse(s.maxBurn)
 	if err != nil {
-		return nil, nil, fmt.Errorf("--max-burn: %w", err)
+		return nil, nil, nil, nil, fmt.Errorf("--max-burn: %w", err)
 	}
 	signers, err := chainflags.Signers(cmd, s.hotkey, s.coldkey)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, nil, err
 	}
 	nodes, err := chainflags.DialNodes(cmd)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, nil, err
 	}
 	chain := onchain.New(nodes, onchain.Keys{Hotkey: signers[0], Coldkey: signers[1]}, log)
 	return &miner.Keeper{
 		Member: membership.Member{Netuid: s.netuid, Hotkey: signers[0].Address(), HotkeyName: s.hotkey,
 			CanRegister: signers[1] != nil, MaxBurn: maxBurn, Chain: chain, Log: log},
 		Chain: chain, Interval: s.watch, Metrics: miner.NewMetrics(), Log: log,
-	}, nodes.Close, nil
+	}, chain, signers[0], nodes.Close, nil
 }
 
 func (s *settings) check() error {
@@ -235,15 +247,19 @@ func (s *settings) check() error {
 	if s.queue < 0 || s.concurrency < 0 {
 		errs = append(errs, errors.New("--queue and --concurrency: want 0 or more"))
 	}
+	policy := s.server.Policy
+	policy.Strangers = miner.Strangers(s.strangers)
+	errs = append(errs, policy.Check())
 	if (s.tlsCert == "") != (s.tlsKey == "") {
 		errs = append(errs, errors.New("--tls-cert and --tls-key go together"))
 	}
 	return errors.Join(errs...)
 }
 
-func (s *settings) identity() (oip.Identity, error) {
+// identity is the node key's, else that of a TLS certificate, else plaintext.
+func (s *settings) identity(cmd *cobra.Command, hotkey *chainclient.Signer) (oip.Identity, error) {
 	if s.tlsCert == "" {
-		return oip.Identity{}, nil
+		return chainflags.Identity(cmd, hotkey)
 	}
 	return oip.LoadIdentity(s.tlsCert, s.tlsKey)
 }

@@ -27,6 +27,7 @@ import (
 	"github.com/plexusnet/plexus/miner"
 	"github.com/plexusnet/plexus/models"
 	"github.com/plexusnet/plexus/models/batching"
+	"github.com/plexusnet/plexus/models/gpu"
 	"github.com/plexusnet/plexus/models/ort"
 	"github.com/plexusnet/plexus/models/ort/library"
 	"github.com/plexusnet/plexus/models/repository"
@@ -69,6 +70,9 @@ type settings struct {
 	memory      int64
 	server      miner.ServerConfig
 	strangers   string
+	provider    string
+	strict      bool
+	tf32        bool
 	queue       int
 }
 
@@ -113,6 +117,9 @@ func startCommand() *cobra.Command {
 	f.DurationVar(&s.reload, "reload-interval", 5*time.Second, "how often to look for models that were added, changed or removed; 0: never")
 	f.BoolVar(&s.server.ModelControl, "model-control", false, "let callers on this machine load and unload models")
 	f.DurationVar(&s.watch, "watch-interval", miner.DefaultWatchInterval, "how often to look at the chain")
+	f.StringVar(&s.provider, "provider", "auto", "what runs the models: auto, cpu, cuda[:N] or tensorrt[:N]; what is named and not there is refused")
+	f.BoolVar(&s.strict, "strict-provider", false, "refuse models of which a GPU cannot run every operator")
+	f.BoolVar(&s.tf32, "use-tf32", false, "let matrix products on a GPU round to 19 bits: faster, and not what the CPU answers")
 	f.IntVar(&s.concurrency, "concurrency", 0, "requests that run at once (default: number of CPUs)")
 	f.IntVar(&s.queue, "queue", 64, "requests that wait, being read or for their turn; more are refused")
 	f.Int64Var(&s.memory, "memory-limit", ort.DefaultMaxMemoryBytes, "bytes that models may hold for weights and tensors")
@@ -154,7 +161,12 @@ func (s *settings) start(cmd *cobra.Command) error {
 		return err
 	}
 	defer rt.Close()
-	served, err := miner.OpenModels(ctx, rt, s.models, repository.Options{Session: s.session()}, log)
+	session, closeGPU, err := s.session(rt, keeper.Metrics, log)
+	if err != nil {
+		return err
+	}
+	defer closeGPU()
+	served, err := miner.OpenModels(ctx, rt, s.models, repository.Options{Session: session}, log)
 	if err != nil {
 		return err
 	}
@@ -264,9 +276,28 @@ func (s *settings) identity(cmd *cobra.Command, hotkey *chainclient.Signer) (oip
 	return oip.LoadIdentity(s.tlsCert, s.tlsKey)
 }
 
-// session bounds a tensor by what a message can bring.
-func (s *settings) session() ort.Options {
-	return ort.Options{Limits: models.Limits{MaxTensorBytes: int64(s.server.MaxMessageBytes)}}
+// session says how models are run: on the provider that was asked for, with tensors no larger than a message.
+func (s *settings) session(rt *ort.Runtime, metrics *miner.Metrics, log *slog.Logger) (ort.Options, func(), error) {
+	none := func() {}
+	want, err := ort.ParseProvider(s.provider)
+	if err != nil {
+		return ort.Options{}, none, fmt.Errorf("--provider: %w", err)
+	}
+	want.Strict, want.TF32 = s.strict, s.tf32
+	var devices []gpu.Device
+	board, noGPU := gpu.Open(nil)
+	if noGPU == nil {
+		none = board.Close
+		metrics.Register(board.Collector())
+		devices, noGPU = board.Devices()
+	}
+	provider, why, err := rt.Choose(want, devices, noGPU)
+	if err != nil {
+		none()
+		return ort.Options{}, func() {}, fmt.Errorf("--provider %s: %w", s.provider, err)
+	}
+	log.Info("provider", "chosen", provider.String(), "asked", s.provider, "reason", why)
+	return ort.Options{Limits: models.Limits{MaxTensorBytes: int64(s.server.MaxMessageBytes)}, Provider: provider}, none, nil
 }
 
 // announced returns the model whose name goes on the chain.

@@ -16,12 +16,15 @@ import (
 const maxNameBytes = 64
 
 // MsgServer answers the module's transactions.
-type MsgServer struct{ k *Keeper }
+type MsgServer struct {
+	*subnetv1.UnimplementedMsgServer
+	k *Keeper
+}
 
 var _ subnetv1.MsgServer = MsgServer{}
 
 // NewMsgServer returns the message service of a keeper.
-func NewMsgServer(k *Keeper) MsgServer { return MsgServer{k} }
+func NewMsgServer(k *Keeper) MsgServer { return MsgServer{k: k} }
 
 // CreateSubnet opens a subnet.
 func (m MsgServer) CreateSubnet(ctx context.Context, msg *subnetv1.MsgCreateSubnet) (*subnetv1.MsgCreateSubnetResponse, error) {

@@ -12,12 +12,15 @@ import (
 )
 
 // QueryServer answers the module's queries.
-type QueryServer struct{ k *Keeper }
+type QueryServer struct {
+	*subnetv1.UnimplementedQueryServer
+	k *Keeper
+}
 
 var _ subnetv1.QueryServer = QueryServer{}
 
 // NewQueryServer returns the query service of a keeper.
-func NewQueryServer(k *Keeper) QueryServer { return QueryServer{k} }
+func NewQueryServer(k *Keeper) QueryServer { return QueryServer{k: k} }
 
 // Params returns the parameters.
 func (q QueryServer) Params(ctx context.Context, _ *subnetv1.QueryParamsRequest) (*subnetv1.QueryParamsResponse, error) {

@@ -1,16 +1,21 @@
 package subnet
 
-import "fmt"
+import (
+	"cmp"
+	"fmt"
+	"slices"
+)
 
-// Standing is what decides which neuron makes room in a full subnet.
+// Standing is what decides which neuron makes room for others.
 type Standing struct {
 	Registered uint64 // height
 	Emission   uint64 // nplx in the last epoch
+	Vacant     bool   // nobody has the uid: it has no standing at all
 }
 
 // Immune tells whether a neuron registered at a height is still protected.
 func (h Hyperparams) Immune(registered, height uint64) bool {
-	return height < registered+h.ImmunityPeriod
+	return saturatingSub(height, registered) < h.ImmunityPeriod
 }
 
 // Replaceable returns the uid that a new registration takes over in a full
@@ -21,11 +26,11 @@ func (h Hyperparams) Immune(registered, height uint64) bool {
 func (h Hyperparams) Replaceable(neurons []Standing, height uint64) (uint16, error) {
 	worst, open := -1, uint32(0)
 	for uid, n := range neurons {
-		if h.Immune(n.Registered, height) {
+		if n.Vacant || h.Immune(n.Registered, height) {
 			continue
 		}
 		open++
-		if worst < 0 || weaker(n, neurons[worst]) {
+		if worst < 0 || weaker(n, neurons[worst]) < 0 {
 			worst = uid
 		}
 	}
@@ -36,9 +41,34 @@ func (h Hyperparams) Replaceable(neurons []Standing, height uint64) (uint16, err
 	return uint16(worst), nil
 }
 
-func weaker(a, b Standing) bool {
-	if a.Emission != b.Emission {
-		return a.Emission < b.Emission
+// Surplus returns the uids that must be given up so that no more than MaxUIDs
+// neurons are left: those past immunity first, in the order in which
+// Replaceable would take them, then the immune in the same order.
+func (h Hyperparams) Surplus(neurons []Standing, height uint64) []uint16 {
+	var uids []uint16
+	for uid, n := range neurons {
+		if !n.Vacant {
+			uids = append(uids, uint16(uid))
+		}
 	}
-	return a.Registered < b.Registered
+	over := len(uids) - int(h.MaxUIDs)
+	if over <= 0 {
+		return nil
+	}
+	slices.SortStableFunc(uids, func(a, b uint16) int {
+		x, y := neurons[a], neurons[b]
+		if immune := h.Immune(x.Registered, height); immune != h.Immune(y.Registered, height) {
+			if immune {
+				return 1
+			}
+			return -1
+		}
+		return weaker(x, y)
+	})
+	return uids[:over]
+}
+
+// weaker orders neurons by who makes room first.
+func weaker(a, b Standing) int {
+	return cmp.Or(cmp.Compare(a.Emission, b.Emission), cmp.Compare(a.Registered, b.Registered))
 }

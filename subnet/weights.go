@@ -6,13 +6,16 @@ import (
 	"github.com/plexusnet/plexus/consensus"
 )
 
-// Author is what the chain knows of a neuron that wants to set weights.
+// Author is what the chain knows when a neuron wants to set weights.
 type Author struct {
 	UID     uint16
 	Stake   uint64 // nplx now
 	Permit  bool   // of the last epoch
 	HasSet  bool   // it has set weights before
 	Updated uint64 // height at which it last did
+	// Vacant are the uids of the subnet that nobody has at the moment. No
+	// weight may point at them.
+	Vacant []uint16
 }
 
 // Opinion is a row of weights as its author sends it. Only the ratios of the
@@ -40,7 +43,7 @@ func (h Hyperparams) CheckWeights(stakeThreshold uint64, n int, height uint64, a
 	if !author.Permit && !loneSelfWeight(author.UID, o.UIDs) {
 		return nil, fmt.Errorf("uid %d is not among the %d validators with the most stake: %w", author.UID, h.MaxValidators, ErrNoPermit)
 	}
-	return h.buildRow(n, o)
+	return h.buildRow(n, author.Vacant, o)
 }
 
 // BlocksUntilWeights returns after how many blocks the author may set weights;
@@ -56,7 +59,7 @@ func loneSelfWeight(uid uint16, uids []uint32) bool {
 	return len(uids) == 1 && uids[0] == uint32(uid)
 }
 
-func (h Hyperparams) buildRow(n int, o Opinion) (consensus.Row, error) {
+func (h Hyperparams) buildRow(n int, vacant []uint16, o Opinion) (consensus.Row, error) {
 	if len(o.UIDs) != len(o.Values) {
 		return nil, fmt.Errorf("%d uids but %d values: %w", len(o.UIDs), len(o.Values), ErrInvalidWeights)
 	}
@@ -76,6 +79,11 @@ func (h Hyperparams) buildRow(n int, o Opinion) (consensus.Row, error) {
 	for _, uid := range o.UIDs {
 		if uid >= uint32(n) {
 			return nil, fmt.Errorf("uid %d, the subnet has uids 0 to %d: %w", uid, n-1, ErrUnknownUID)
+		}
+	}
+	for _, uid := range vacant {
+		if int(uid) < n && given[uid] {
+			return nil, fmt.Errorf("uid %d is vacant, its neuron was deregistered: %w", uid, ErrUnknownUID)
 		}
 	}
 	if len(o.UIDs) < int(h.MinAllowedWeights) {

@@ -16,16 +16,40 @@ import (
 const maxDutyGas = 2_000_000
 
 // newAnteHandler returns the checks that every transaction passes before its
-// messages run.
-func (a *App) newAnteHandler() (sdk.AnteHandler, error) {
-	return ante.NewAnteHandler(ante.HandlerOptions{
-		AccountKeeper:   a.Accounts,
-		BankKeeper:      a.Bank,
-		FeegrantKeeper:  a.FeeGrant,
-		SignModeHandler: a.encoding.TxConfig.SignModeHandler(),
-		SigGasConsumer:  ante.DefaultSigVerificationGasConsumer,
-		TxFeeChecker:    dutyFreeFees(a.Subnet),
-	})
+// messages run: the SDK's, in the SDK's order, and between them what duty
+// messages owe for paying no fee. The cheap checks come before signatures are
+// verified; a place in the mempool is taken after.
+func (a *App) newAnteHandler() sdk.AnteHandler {
+	return sdk.ChainAnteDecorators(
+		ante.NewSetUpContextDecorator(),
+		nextBlock{},
+		ante.NewExtensionOptionsDecorator(nil),
+		ante.NewValidateBasicDecorator(),
+		ante.NewTxTimeoutHeightDecorator(),
+		ante.NewValidateMemoDecorator(a.Accounts),
+		dutyCheck{keeper: a.Subnet},
+		ante.NewConsumeGasForTxSizeDecorator(a.Accounts),
+		ante.NewDeductFeeDecorator(a.Accounts, a.Bank, a.FeeGrant, dutyFreeFees(a.Subnet)),
+		ante.NewSetPubKeyDecorator(a.Accounts),
+		ante.NewValidateSigCountDecorator(a.Accounts),
+		ante.NewSigGasConsumeDecorator(a.Accounts, ante.DefaultSigVerificationGasConsumer),
+		ante.NewSigVerificationDecorator(a.Accounts, a.encoding.TxConfig.SignModeHandler()),
+		ante.NewIncrementSequenceDecorator(a.Accounts),
+		dutyPlace{waiting: a.waiting},
+	)
+}
+
+// nextBlock judges a transaction that asks for a place in the mempool, or is
+// only tried out, as of the block that it can be in at the earliest. Otherwise
+// what its author may do in the next block would be refused until then.
+type nextBlock struct{}
+
+// AnteHandle implements sdk.AnteDecorator.
+func (nextBlock) AnteHandle(ctx sdk.Context, tx sdk.Tx, simulate bool, next sdk.AnteHandler) (sdk.Context, error) {
+	if simulate || ctx.IsCheckTx() {
+		ctx = ctx.WithBlockHeight(ctx.BlockHeight() + 1)
+	}
+	return next(ctx, tx, simulate)
 }
 
 // dutyFreeFees lets the daily work of registered hotkeys through without a fee

@@ -20,6 +20,7 @@ type AccountKeeper interface {
 
 // BankKeeper moves, mints and burns.
 type BankKeeper interface {
+	BlockedAddr(addr sdk.AccAddress) bool
 	GetBalance(ctx context.Context, addr sdk.AccAddress, denom string) sdk.Coin
 	GetSupply(ctx context.Context, denom string) sdk.Coin
 	MintCoins(ctx context.Context, module string, amounts sdk.Coins) error

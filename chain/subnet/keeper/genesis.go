@@ -33,8 +33,50 @@ func ValidateGenesis(g *subnetv1.GenesisState) error {
 	if last > 0 && g.Counter.NextNetuid <= last {
 		return fmt.Errorf("next_netuid is %d, but subnet %d exists", g.Counter.NextNetuid, last)
 	}
+	if err := validateAround(g); err != nil {
+		return err
+	}
 	if len(g.Pending.Netuids) != len(g.Pending.Amounts) {
 		return fmt.Errorf("pending has %d netuids but %d amounts", len(g.Pending.Netuids), len(g.Pending.Amounts))
+	}
+	return nil
+}
+
+// validateAround checks what belongs to no single subnet that exists.
+func validateAround(g *subnetv1.GenesisState) error {
+	if int(g.Counter.Existing) != len(g.Subnets) {
+		return fmt.Errorf("counter says that %d subnets exist, but %d are listed", g.Counter.Existing, len(g.Subnets))
+	}
+	exists := map[uint32]bool{}
+	for _, s := range g.Subnets {
+		exists[s.Subnet.Netuid] = true
+	}
+	for _, s := range g.Streams {
+		if exists[s.Netuid] || s.Netuid == 0 || s.Netuid >= g.Counter.NextNetuid {
+			return fmt.Errorf("streams of netuid %d: it is not a removed subnet", s.Netuid)
+		}
+		if err := validateStreams(s.Streams); err != nil {
+			return fmt.Errorf("streams of removed subnet %d: %w", s.Netuid, err)
+		}
+	}
+	for _, i := range g.Identities {
+		if err := identityOf(i.Identity).Validate(); err != nil {
+			return fmt.Errorf("identity of %s: %w", i.Subject, err)
+		}
+	}
+	for _, r := range g.RootWeights {
+		if _, err := unpackRow(r.Row); err != nil {
+			return fmt.Errorf("root weights of %s: %w", r.Hotkey, err)
+		}
+	}
+	return nil
+}
+
+func validateStreams(s subnetv1.Streams) error {
+	for _, stream := range s.Streams {
+		if stream.Length == 0 {
+			return fmt.Errorf("stream to %s has no length", stream.Validator)
+		}
 	}
 	return nil
 }
@@ -51,14 +93,28 @@ func validateSubnet(s subnetv1.GenesisSubnet) error {
 		return fmt.Errorf("counts %d neurons but lists %d", s.Subnet.Neurons, len(s.Neurons))
 	}
 	hotkeys := map[string]bool{}
+	vacant := uint32(0)
 	for uid, n := range s.Neurons {
 		if int(n.Uid) != uid {
 			return fmt.Errorf("neuron %d has uid %d: uids must count up from 0", uid, n.Uid)
+		}
+		if isVacant(n) {
+			vacant++
+			continue
 		}
 		if hotkeys[n.Hotkey] {
 			return fmt.Errorf("hotkey %s has two uids", n.Hotkey)
 		}
 		hotkeys[n.Hotkey] = true
+	}
+	if vacant != s.Subnet.Vacant {
+		return fmt.Errorf("counts %d vacant uids but lists %d", s.Subnet.Vacant, vacant)
+	}
+	if err := validateStreams(s.Streams); err != nil {
+		return err
+	}
+	if err := validateHistory(s); err != nil {
+		return err
 	}
 	for _, rows := range [][]subnetv1.UidRow{s.Weights, s.Bonds} {
 		for _, r := range rows {
@@ -92,7 +148,7 @@ func (k *Keeper) InitGenesis(ctx context.Context, g *subnetv1.GenesisState) erro
 		return err
 	}
 	for _, h := range g.Hotkeys {
-		if err := k.hotkeyOwners.Set(ctx, h.Hotkey, h.Coldkey); err != nil {
+		if err := k.setHotkeyOwner(ctx, h.Hotkey, h.Coldkey); err != nil {
 			return err
 		}
 	}
@@ -104,6 +160,21 @@ func (k *Keeper) InitGenesis(ctx context.Context, g *subnetv1.GenesisState) erro
 	for _, s := range g.Subnets {
 		if err := k.initSubnet(ctx, s); err != nil {
 			return fmt.Errorf("subnet %d: %w", s.Subnet.Netuid, err)
+		}
+	}
+	for _, s := range g.Streams {
+		if err := k.streams.Set(ctx, s.Netuid, s.Streams); err != nil {
+			return err
+		}
+	}
+	for _, i := range g.Identities {
+		if err := k.identities.Set(ctx, i.Subject, i.Identity); err != nil {
+			return err
+		}
+	}
+	for _, r := range g.RootWeights {
+		if err := k.rootWeights.Set(ctx, r.Hotkey, r.Row); err != nil {
+			return err
 		}
 	}
 	return k.checkAccounts(ctx)
@@ -120,9 +191,23 @@ func (k *Keeper) initSubnet(ctx context.Context, s subnetv1.GenesisSubnet) error
 	if err := k.streams.Set(ctx, netuid, s.Streams); err != nil {
 		return err
 	}
+	if err := k.owned.Set(ctx, collections.Join(s.Subnet.Owner, netuid)); err != nil {
+		return err
+	}
+	for _, r := range s.History {
+		if err := k.storeRecord(ctx, s.Subnet, r); err != nil {
+			return err
+		}
+	}
 	for uid, n := range s.Neurons {
 		if err := k.neurons.Set(ctx, rowKey(netuid, uid), n); err != nil {
 			return err
+		}
+		if isVacant(n) {
+			if err := k.vacant.Set(ctx, rowKey(netuid, uid)); err != nil {
+				return err
+			}
+			continue
 		}
 		if err := k.uids.Set(ctx, collections.Join(n.Hotkey, netuid), n.Uid); err != nil {
 			return err
@@ -198,7 +283,32 @@ func (k *Keeper) ExportGenesis(ctx context.Context) (*subnetv1.GenesisState, err
 		}
 		g.Subnets = append(g.Subnets, exported)
 	}
-	return g, nil
+	return g, k.exportAround(ctx, g)
+}
+
+// exportAround adds what belongs to no single subnet that exists.
+func (k *Keeper) exportAround(ctx context.Context, g *subnetv1.GenesisState) error {
+	err := k.streams.Walk(ctx, nil, func(netuid uint32, s subnetv1.Streams) (bool, error) {
+		if exists, err := k.subnets.Has(ctx, netuid); err != nil || exists {
+			return false, err
+		}
+		g.Streams = append(g.Streams, subnetv1.GenesisStreams{Netuid: netuid, Streams: s})
+		return false, nil
+	})
+	if err != nil {
+		return err
+	}
+	err = k.identities.Walk(ctx, nil, func(subject string, i subnetv1.Identity) (bool, error) {
+		g.Identities = append(g.Identities, subnetv1.GenesisIdentity{Subject: subject, Identity: i})
+		return false, nil
+	})
+	if err != nil {
+		return err
+	}
+	return k.rootWeights.Walk(ctx, nil, func(hotkey string, row subnetv1.Row) (bool, error) {
+		g.RootWeights = append(g.RootWeights, subnetv1.GenesisRootRow{Hotkey: hotkey, Row: row})
+		return false, nil
+	})
 }
 
 func (k *Keeper) exportSubnet(ctx context.Context, s subnetv1.Subnet) (subnetv1.GenesisSubnet, error) {
@@ -211,6 +321,9 @@ func (k *Keeper) exportSubnet(ctx context.Context, s subnetv1.Subnet) (subnetv1.
 		return g, err
 	}
 	if g.Streams, err = getOr(ctx, k.streams, s.Netuid); err != nil {
+		return g, err
+	}
+	if g.History, err = k.recordsOf(ctx, s.Netuid); err != nil {
 		return g, err
 	}
 	if g.Weights, err = k.exportRows(ctx, k.weights, s.Netuid); err != nil {

@@ -27,8 +27,8 @@ type entry struct {
 	model   *repository.Model
 }
 
-// OpenModels loads the models under path, which is laid out as models/repository describes. A model that cannot be
-// loaded is logged with its file and left out, as long as another one is left to serve.
+// OpenModels loads the models under path, which is laid out as models/repository describes. What cannot be loaded is
+// logged, file by file, and left out, as long as something is left to serve.
 func OpenModels(ctx context.Context, rt *ort.Runtime, path string, options repository.Options, log *slog.Logger) (*Models, error) {
 	whole, err := repository.Open(ctx, rt, path, options)
 	if err == nil {
@@ -41,29 +41,27 @@ func OpenModels(ctx context.Context, rt *ort.Runtime, path string, options repos
 	if ctx.Err() != nil {
 		return nil, err
 	}
-	good := openEach(ctx, rt, path, options, log)
+	good := openEach(ctx, rt, path, options)
 	if len(good.entries) == 0 {
 		return nil, err
 	}
+	log.Error("a part of the models is left out", "served", strings.Join(good.Names(), " "), "error", err)
 	return good, nil
 }
 
-// openEach loads one version at a time.
-func openEach(ctx context.Context, rt *ort.Runtime, path string, options repository.Options, log *slog.Logger) *Models {
+// openEach loads what can be loaded, one version at a time.
+func openEach(ctx context.Context, rt *ort.Runtime, path string, options repository.Options) *Models {
 	m := &Models{}
-	files, _ := filepath.Glob(filepath.Join(path, "*", "*", "model.onnx"))
+	files, _ := filepath.Glob(filepath.Join(path, "[^.]*", "*", "model.onnx"))
 	for _, file := range files {
 		folder := filepath.Dir(file)
 		version, err := strconv.ParseInt(filepath.Base(folder), 10, 64)
 		if err != nil || version < 1 {
 			continue
 		}
-		one, err := repository.Open(ctx, rt, folder, options)
-		if err != nil {
-			log.Error("model left out", "file", file, "error", err)
-			continue
+		if one, err := repository.Open(ctx, rt, folder, options); err == nil {
+			m.add(one, entry{name: filepath.Base(filepath.Dir(folder)), version: version, model: one.Index()[0]})
 		}
-		m.add(one, entry{name: filepath.Base(filepath.Dir(folder)), version: version, model: one.Index()[0]})
 	}
 	slices.SortFunc(m.entries, func(a, b entry) int {
 		return cmp.Or(strings.Compare(a.name, b.name), cmp.Compare(a.version, b.version))

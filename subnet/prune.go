@@ -10,7 +10,6 @@ import (
 type Standing struct {
 	Registered uint64 // height
 	Emission   uint64 // nplx in the last epoch
-	Vacant     bool   // nobody has the uid: it has no standing at all
 }
 
 // Immune tells whether a neuron registered at a height is still protected.
@@ -22,11 +21,12 @@ func (h Hyperparams) Immune(registered, height uint64) bool {
 // subnet: of the neurons that are not immune the one with the lowest
 // emission, then the oldest registration, then the lowest uid. It refuses with
 // ErrSubnetFull when that would leave fewer than MinNonImmune neurons that can
-// be replaced. Neurons are indexed by uid. Source: protocol section 6.
+// be replaced. Neurons are in order of uid; what is returned is an index.
+// Source: protocol section 6.
 func (h Hyperparams) Replaceable(neurons []Standing, height uint64) (uint16, error) {
 	worst, open := -1, uint32(0)
 	for uid, n := range neurons {
-		if n.Vacant || h.Immune(n.Registered, height) {
+		if h.Immune(n.Registered, height) {
 			continue
 		}
 		open++
@@ -41,21 +41,20 @@ func (h Hyperparams) Replaceable(neurons []Standing, height uint64) (uint16, err
 	return uint16(worst), nil
 }
 
-// Surplus returns the uids that must be given up so that no more than MaxUIDs
-// neurons are left: those past immunity first, in the order in which
-// Replaceable would take them, then the immune in the same order.
-func (h Hyperparams) Surplus(neurons []Standing, height uint64) []uint16 {
-	var uids []uint16
-	for uid, n := range neurons {
-		if !n.Vacant {
-			uids = append(uids, uint16(uid))
-		}
-	}
-	over := len(uids) - int(h.MaxUIDs)
+// Surplus returns the indexes of the neurons that must go so that no more than
+// MaxUIDs are left: those past immunity first, in the order in which
+// Replaceable would take them, then the immune in the same order. Neurons are
+// in order of uid.
+func (h Hyperparams) Surplus(neurons []Standing, height uint64) []int {
+	over := len(neurons) - int(h.MaxUIDs)
 	if over <= 0 {
 		return nil
 	}
-	slices.SortStableFunc(uids, func(a, b uint16) int {
+	leaving := make([]int, len(neurons))
+	for i := range leaving {
+		leaving[i] = i
+	}
+	slices.SortStableFunc(leaving, func(a, b int) int {
 		x, y := neurons[a], neurons[b]
 		if immune := h.Immune(x.Registered, height); immune != h.Immune(y.Registered, height) {
 			if immune {
@@ -65,7 +64,7 @@ func (h Hyperparams) Surplus(neurons []Standing, height uint64) []uint16 {
 		}
 		return weaker(x, y)
 	})
-	return uids[:over]
+	return leaving[:over]
 }
 
 // weaker orders neurons by who makes room first.

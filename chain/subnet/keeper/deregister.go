@@ -39,17 +39,17 @@ func (k *Keeper) trim(ctx context.Context, s *subnetv1.Subnet, hyper subnet.Hype
 	if s.Neurons-s.Vacant <= hyper.MaxUIDs {
 		return k.subnets.Set(ctx, s.Netuid, *s)
 	}
-	neurons, err := k.neuronsOf(ctx, s.Netuid)
-	if err != nil {
-		return err
-	}
 	outcome, err := getOr(ctx, k.outcomes, s.Netuid)
 	if err != nil {
 		return err
 	}
+	seated, standing, err := k.standings(ctx, s.Netuid, outcome)
+	if err != nil {
+		return err
+	}
 	var leaving []subnetv1.Neuron
-	for _, uid := range hyper.Surplus(standings(neurons, outcome), height(ctx)) {
-		leaving = append(leaving, neurons[uid])
+	for _, i := range hyper.Surplus(standing, height(ctx)) {
+		leaving = append(leaving, seated[i])
 	}
 	return k.vacate(ctx, s, leaving)
 }

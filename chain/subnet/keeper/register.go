@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"cosmossdk.io/collections"
 
@@ -128,24 +129,30 @@ func (k *Keeper) takeVacant(ctx context.Context, s *subnetv1.Subnet) (uint32, er
 
 // evict removes the neuron that makes room for a new one.
 func (k *Keeper) evict(ctx context.Context, netuid uint32, hyper subnet.Hyperparams, outcome subnetv1.Outcome) (uint32, error) {
-	neurons, err := k.neuronsOf(ctx, netuid)
+	seated, standing, err := k.standings(ctx, netuid, outcome)
 	if err != nil {
 		return 0, err
 	}
-	out, err := hyper.Replaceable(standings(neurons, outcome), height(ctx))
+	i, err := hyper.Replaceable(standing, height(ctx))
 	if err != nil {
 		return 0, refuse(err)
 	}
-	return uint32(out), k.unseat(ctx, netuid, neurons[out], at(outcome.Emission, int(out)))
+	return seated[i].Uid, k.unseat(ctx, netuid, seated[i], standing[i].Emission)
 }
 
-// standings gathers what decides who makes room, by uid.
-func standings(neurons []subnetv1.Neuron, outcome subnetv1.Outcome) []subnet.Standing {
-	standing := make([]subnet.Standing, len(neurons))
-	for uid, n := range neurons {
-		standing[uid] = subnet.Standing{Registered: n.Registered, Emission: at(outcome.Emission, uid), Vacant: isVacant(n)}
+// standings returns the neurons of a subnet, in order of uid, with what decides
+// which of them makes room.
+func (k *Keeper) standings(ctx context.Context, netuid uint32, outcome subnetv1.Outcome) ([]subnetv1.Neuron, []subnet.Standing, error) {
+	seats, err := k.neuronsOf(ctx, netuid)
+	if err != nil {
+		return nil, nil, err
 	}
-	return standing
+	seated := slices.DeleteFunc(seats, isVacant)
+	standing := make([]subnet.Standing, len(seated))
+	for i, n := range seated {
+		standing[i] = subnet.Standing{Registered: n.Registered, Emission: at(outcome.Emission, int(n.Uid))}
+	}
+	return seated, standing, nil
 }
 
 // clearOutcome makes every vector reach the uid and hold nothing there.

@@ -2,10 +2,12 @@ package localnet
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -28,6 +30,9 @@ const (
 	// watches.
 	manyRestarts = 1000
 )
+
+// PlacesFile is where in its folder a network's Places are, as JSON.
+const PlacesFile = "network.json"
 
 // stage is a run in progress: the cast and where it plays.
 type stage struct {
@@ -66,6 +71,9 @@ func newStage(o Options) (*stage, error) {
 		return nil, err
 	}
 	n.at = places(o.Dir, n.ports)
+	if err := n.writePlaces(); err != nil {
+		return nil, err
+	}
 	if n.sup, err = supervisor.New(n.at.Logs, nil); err != nil {
 		return nil, err
 	}
@@ -73,6 +81,18 @@ func newStage(o Options) (*stage, error) {
 		return nil, errors.Join(err, n.sup.Stop())
 	}
 	return n, nil
+}
+
+// writePlaces leaves a note for programs on where to find the network.
+func (n *stage) writePlaces() error {
+	raw, err := json.MarshalIndent(n.at, "", "  ")
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(n.Dir, 0o700); err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(n.Dir, PlacesFile), append(raw, '\n'), 0o600)
 }
 
 func (n *stage) close() error { return errors.Join(n.sup.Stop(), n.chain.Close()) }

@@ -2,8 +2,8 @@ package keeper
 
 import (
 	"context"
-	"fmt"
 
+	errorsmod "cosmossdk.io/errors"
 	sdkmath "cosmossdk.io/math"
 
 	sdk "github.com/cosmos/cosmos-sdk/types"
@@ -38,7 +38,7 @@ func (k *Keeper) mint(ctx context.Context, nplx uint64) error {
 		return err
 	}
 	if err := k.bank.MintCoins(ctx, EmissionAccount, coins(nplx)); err != nil {
-		return fmt.Errorf("mint %d nplx: %w", nplx, err)
+		return errorsmod.Wrapf(err, "mint %d nplx", nplx)
 	}
 	return nil
 }
@@ -58,7 +58,7 @@ func (k *Keeper) burn(ctx context.Context, nplx uint64) error {
 		return err
 	}
 	if err := k.bank.BurnCoins(ctx, EmissionAccount, coins(nplx)); err != nil {
-		return fmt.Errorf("burn %d nplx: %w", nplx, err)
+		return errorsmod.Wrapf(err, "burn %d nplx", nplx)
 	}
 	return nil
 }
@@ -69,7 +69,7 @@ func (k *Keeper) burnFrom(ctx context.Context, payer sdk.AccAddress, nplx uint64
 		return nil
 	}
 	if err := k.bank.SendCoinsFromAccountToModule(ctx, payer, EmissionAccount, coins(nplx)); err != nil {
-		return fmt.Errorf("pay %d nplx: %w", nplx, err)
+		return errorsmod.Wrapf(err, "pay %d nplx", nplx)
 	}
 	return k.burn(ctx, nplx)
 }
@@ -80,7 +80,7 @@ func (k *Keeper) burnLocked(ctx context.Context, nplx uint64) error {
 		return nil
 	}
 	if err := k.bank.SendCoinsFromModuleToModule(ctx, LockAccount, EmissionAccount, coins(nplx)); err != nil {
-		return fmt.Errorf("take %d nplx of the locks: %w", nplx, err)
+		return errorsmod.Wrapf(err, "take %d nplx of the locks", nplx)
 	}
 	return k.burn(ctx, nplx)
 }
@@ -91,7 +91,7 @@ func (k *Keeper) lock(ctx context.Context, owner sdk.AccAddress, nplx uint64) er
 		return nil
 	}
 	if err := k.bank.SendCoinsFromAccountToModule(ctx, owner, LockAccount, coins(nplx)); err != nil {
-		return fmt.Errorf("lock %d nplx: %w", nplx, err)
+		return errorsmod.Wrapf(err, "lock %d nplx", nplx)
 	}
 	return nil
 }
@@ -103,10 +103,10 @@ func (k *Keeper) unlock(ctx context.Context, owner string, nplx uint64) error {
 	}
 	addr, err := k.accounts.AddressCodec().StringToBytes(owner)
 	if err != nil {
-		return fmt.Errorf("unlock for %s: %w", owner, err)
+		return errorsmod.Wrapf(err, "unlock for %s", owner)
 	}
 	if err := k.bank.SendCoinsFromModuleToAccount(ctx, LockAccount, addr, coins(nplx)); err != nil {
-		return fmt.Errorf("unlock %d nplx for %s: %w", nplx, owner, err)
+		return errorsmod.Wrapf(err, "unlock %d nplx for %s", nplx, owner)
 	}
 	return nil
 }
@@ -132,10 +132,10 @@ func (k *Keeper) pay(ctx context.Context, account string, nplx uint64) error {
 	}
 	addr, err := k.accounts.AddressCodec().StringToBytes(account)
 	if err != nil {
-		return fmt.Errorf("pay %s: %w", account, err)
+		return errorsmod.Wrapf(err, "pay %s", account)
 	}
 	if err := k.bank.SendCoinsFromModuleToAccount(ctx, EmissionAccount, addr, coins(nplx)); err != nil {
-		return fmt.Errorf("pay %d nplx to %s: %w", nplx, account, err)
+		return errorsmod.Wrapf(err, "pay %d nplx to %s", nplx, account)
 	}
 	return nil
 }
@@ -152,7 +152,7 @@ func (k *Keeper) reward(ctx context.Context, operator string, nplx uint64) error
 	}
 	amount := coins(nplx)
 	if err := k.bank.SendCoinsFromModuleToModule(ctx, EmissionAccount, distrtypes.ModuleName, amount); err != nil {
-		return fmt.Errorf("reward %d nplx to %s: %w", nplx, operator, err)
+		return errorsmod.Wrapf(err, "reward %d nplx to %s", nplx, operator)
 	}
 	return k.distr.AllocateTokensToValidator(ctx, validator, sdk.NewDecCoinsFromCoins(amount...))
 }

@@ -3,6 +3,7 @@ package consensus
 import (
 	"math"
 	"math/bits"
+	"slices"
 
 	"github.com/plexusnet/plexus/consensus/fixed"
 )
@@ -41,26 +42,32 @@ func (d *denseRows) load(e *Engine) bool {
 
 // denseWorker is a worker's memory for dense columns.
 type denseWorker struct {
-	weights, bonds [laneStep]*tile   // a tile of rows and columns on its way into the block
-	scratch        [2][laneStep]tile // those of rows with missing entries
-	none           tile              // that of rows that do not exist
-	matches        []uint8
-	packed         []uint32 // the block: weight and bond of every live row, column after column
-	w, index       []uint64 // normalised weights of a column and their buckets
-	clip, x        []uint64 // weights that bonds follow, and the new bonds
-	trust, income  []uint64 // by live row
-	normal         []uint32 // column-normalised bonds of every column of the worker
-	whole          []wholeBond
+	scratch       [2][laneStep]tile // tiles of rows with missing entries, weights and bonds
+	tiles         [laneStep]tile    // new bonds of a tile of rows and columns
+	zeros         [laneStep]uint8   // by row, which of them are none
+	none          tile              // the tile of rows that do not exist
+	matches       []uint8           // which lanes are in a bucket
+	packed        []uint32          // the block: weight and bond of every live row, column after column
+	w, index      []uint64          // normalised weights of a column and their buckets
+	clip, x       []uint64          // weights that bonds follow, and the new bonds
+	trust, income []uint64          // by live row
+	normal        []uint32          // column-normalised bonds of every column of the worker
+	whole         []wholeBond
 }
 
 // wholeBond is a bond with all of its column, which 32 bits cannot hold.
 type wholeBond struct{ column, row int }
 
+const (
+	denseEntries = 8192         // of a block, so that it stays in the first cache
+	denseWidth   = 2 * laneStep // columns of a block at least, so that rows are read by whole cache lines
+)
+
 // denseColumns works off the worker's columns in dense blocks.
-func (w *worker) denseColumns(limit int) {
+func (w *worker) denseColumns() {
 	e, d := w.e, &w.dense
 	lanes, stride := e.rows.lanes, e.rows.stride
-	width := max(laneStep, limit/stride&^(laneStep-1))
+	width := max(denseWidth, denseEntries/stride&^(laneStep-1))
 	d.packed = sized(d.packed, width*stride)
 	d.matches = sized(d.matches, lanes/laneStep)
 	for _, lane := range [...]*[]uint64{&d.w, &d.index, &d.clip, &d.x, &d.trust, &d.income} {
@@ -76,6 +83,10 @@ func (w *worker) denseColumns(limit int) {
 		for j := from; j < to; j++ {
 			w.denseColumn(j, d.packed[(j-from)*stride:][:lanes], d.normal[(j-w.from)*lanes:][:lanes])
 		}
+		for j := to; (j-from)%laneStep != 0; j++ { // the last tile ends behind the last column
+			clear(d.packed[(j-from)*stride:][:lanes])
+		}
+		w.unpack(from, to)
 	}
 	for k := range e.live {
 		w.trust[uint16(k)] = d.trust[k]
@@ -87,17 +98,17 @@ func (w *worker) pack(from, to int) {
 	e, d, stride := w.e, &w.dense, w.e.rows.stride
 	for at := 0; at < e.rows.lanes; at += laneStep {
 		rows := e.live[at:min(at+laneStep, len(e.live))]
+		wcur, bcur := w.wcur[at:][:len(rows)], w.bcur[at:][:len(rows)]
+		var weights, bonds [laneStep]*tile
+		for i := len(rows); i < laneStep; i++ {
+			weights[i], bonds[i] = &d.none, &d.none
+		}
 		for j := from; j < to; j += laneStep {
-			weights, bonds := &d.weights, &d.bonds
 			for i := range rows {
-				k := at + i
-				weights[i] = take(rows[i].weights, &w.wcur[k], j, &d.scratch[0][i])
-				bonds[i] = take(rows[i].bonds, &w.bcur[k], j, &d.scratch[1][i])
+				weights[i] = take(rows[i].weights, &wcur[i], j, &d.scratch[0][i])
+				bonds[i] = take(rows[i].bonds, &bcur[i], j, &d.scratch[1][i])
 			}
-			for i := len(rows); i < laneStep; i++ {
-				weights[i], bonds[i] = &d.none, &d.none
-			}
-			e.vectors.pack(d.packed[(j-from)*stride+at:], stride, weights, bonds)
+			e.vectors.pack(d.packed[(j-from)*stride+at:], stride, &weights, &bonds)
 		}
 		for i := range rows {
 			w.mask(&rows[i], d.packed[at+i:], from, to)
@@ -136,6 +147,36 @@ func (w *worker) mask(r *liveRow, packed []uint32, from, to int) {
 	}
 }
 
+// unpack writes the new bonds toward the columns [from, to), which have replaced weights and old bonds in the block,
+// to the rows' room, without zeros.
+func (w *worker) unpack(from, to int) {
+	e, d, stride := w.e, &w.dense, w.e.rows.stride
+	for at := 0; at < len(e.live); at += laneStep {
+		ends := w.ends[at:min(at+laneStep, len(e.live))]
+		for j := from; j < to; j += laneStep {
+			e.vectors.unpack(&d.tiles, &d.zeros, d.packed[(j-from)*stride+at:], stride, uint32(j))
+			for i, end := range ends {
+				entries := &d.tiles[i]
+				switch zeros := d.zeros[i]; zeros {
+				case 0:
+					*(*tile)(e.bonds[end:]) = *entries
+					end += laneStep
+				case math.MaxUint8:
+				default:
+					for c, entry := range entries {
+						if zeros>>c&1 == 0 {
+							e.bonds[end] = entry
+							end++
+						}
+					}
+				}
+				ends[i] = end
+			}
+		}
+	}
+}
+
+// denseColumn does one column; its new bonds, as stored, replace what was packed.
 func (w *worker) denseColumn(j int, packed, normal []uint32) {
 	e, d, run := w.e, &w.dense, w.e.vectors
 	run.normalize(d.w, e.rows.mulHi, e.rows.mulLo, e.rows.shift, packed)
@@ -152,13 +193,15 @@ func (w *worker) denseColumn(j int, packed, normal []uint32) {
 	}
 	if total == 0 {
 		clear(normal)
+		clear(packed)
 		return
 	}
 	divisor := newColumnDivisor(total, bound)
 	if divisor.fast && bound != total {
-		run.divide(normal, d.x, divisor)
+		run.divide(normal, packed, d.x, divisor)
 	} else {
 		for k, y := range d.x {
+			packed[k] = storedBond(y)
 			q := divisor.divide(y)
 			if q == one {
 				d.whole = append(d.whole, wholeBond{j, k})
@@ -168,15 +211,19 @@ func (w *worker) denseColumn(j int, packed, normal []uint32) {
 		}
 	}
 	if !e.plan.yuma3 {
-		d.upscale(normal, j)
+		d.upscale(packed, normal, j)
 	}
-	w.denseWrite(j)
 }
 
-// denseConsensus is the weighted median of the column: see worker.consensus. One round of smallestOver with a range
-// of weights guessed from a sample is mostly enough.
+const (
+	sample    = 8 // weights of a column that denseConsensus looks at first
+	rangeBits = 5
+	ranges    = 1 << rangeBits // ranges between the smallest and largest of them
+)
+
+// denseConsensus is the weighted median of the column: see worker.consensus. It is mostly found in one round like
+// those of smallestOver, over ranges between the extremes of a sample.
 func (w *worker) denseConsensus() uint64 {
-	const sample = 8
 	d, rows := &w.dense, &w.e.rows
 	n := len(w.e.live)
 	limit := w.e.minority
@@ -192,22 +239,20 @@ func (w *worker) denseConsensus() uint64 {
 	for i := n / sample; i < n; i += n / sample {
 		lo, hi = min(lo, d.w[i]), max(hi, d.w[i])
 	}
-	spread := hi - lo + 1
-	lo -= min(lo, spread)
-	shift := uint(max(bits.Len64(hi+spread-lo)-bucketBits, 0))
+	shift := uint(max(bits.Len64(hi-lo)-rangeBits, 0))
 	w.e.vectors.buckets(d.index, d.w, lo, shift)
-	var sums [buckets]int64
+	var sums [ranges]int64
 	votes := rows.votes[:len(d.index)]
 	for i, b := range d.index {
-		sums[b%buckets] += int64(votes[i])
+		sums[b%ranges] += int64(votes[i])
 	}
 	b := uint64(0)
-	for b < buckets-1 && sums[b] <= limit {
+	for b < ranges-1 && sums[b] <= limit {
 		limit -= sums[b]
 		b++
 	}
-	if b == buckets-1 || (b == 0 && lo > 0) {
-		return w.denseMedian(n, start) // a bad guess: the range does not hold the median
+	if b == ranges-1 || (b == 0 && lo > 0) {
+		return w.denseMedian(n, start) // the first and last range hold what is outside, too: a bad guess
 	}
 	count := w.e.vectors.match(d.matches, d.index, b, w.keys, d.w)
 	return smallestOver(w.keys[:count], w.e.votes, limit, lo+b<<shift, lo+(b+1)<<shift-1)
@@ -266,36 +311,21 @@ func (w *worker) denseBonds2(mask uint64, packed []uint32) (total, bound uint64)
 	return total, bound
 }
 
-// upscale replaces the new bonds of a Yuma2 column by their proportion of the largest share.
-func (d *denseWorker) upscale(normal []uint32, j int) {
-	var top uint64
-	for _, q := range normal {
-		top = max(top, uint64(q))
-	}
+// upscale replaces the values of a Yuma2 column by the proportions of the largest share.
+func (d *denseWorker) upscale(value, normal []uint32, j int) {
 	if n := len(d.whole); n > 0 && d.whole[n-1].column == j {
-		clear(d.x)
-		d.x[d.whole[n-1].row] = one
+		clear(value)
+		value[d.whole[n-1].row] = math.MaxUint16
 		return
 	}
+	top := uint64(slices.Max(normal))
 	if top == 0 {
-		clear(d.x)
+		clear(value)
 		return
 	}
 	divisor := newColumnDivisor(top, top)
 	for k, q := range normal {
-		d.x[k] = divisor.divide(uint64(q))
-	}
-}
-
-// denseWrite puts the column's new bonds into the rows' room, without zeros.
-func (w *worker) denseWrite(j int) {
-	bonds, ends := w.e.bonds, w.ends
-	for k, y := range w.dense.x[:len(ends)] {
-		if value := uint16((y<<16 - y) >> 32); value != 0 {
-			at := ends[k]
-			bonds[at] = Entry{uint16(j), value}
-			ends[k] = at + 1
-		}
+		value[k] = storedBond(divisor.divide(uint64(q)))
 	}
 }
 

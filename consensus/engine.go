@@ -65,7 +65,10 @@ func (e *Engine) Epoch(in *Input) (*Output, error) {
 		return nil, err
 	}
 	e.in = in
-	defer func() { e.in = nil }()
+	defer func() { // keep no hold on the caller's memory
+		e.in = nil
+		clear(e.live)
+	}()
 	e.resize(len(in.Stake))
 	e.countStake()
 	e.givePermits()

@@ -41,7 +41,7 @@ func (k kernels) normalize(w, mulHi, mulLo, shift []uint64, packed []uint32) {
 	}
 }
 
-// buckets writes which of 64 ranges of 2^shift from lo each weight falls into, those outside into the first or last.
+// buckets writes which of 32 ranges of 2^shift from lo each weight falls into, those outside into the first or last.
 func (k kernels) buckets(index, w []uint64, lo uint64, shift uint) {
 	index = index[:len(w)]
 	if k {
@@ -49,7 +49,7 @@ func (k kernels) buckets(index, w []uint64, lo uint64, shift uint) {
 		return
 	}
 	for i, v := range w {
-		index[i] = min((max(v, lo)-lo)>>(shift&63), buckets-1)
+		index[i] = min((max(v, lo)-lo)>>(shift&63), ranges-1)
 	}
 }
 
@@ -116,15 +116,38 @@ func (k kernels) bonds(x, clip []uint64, packed []uint32, alpha, keep, mask uint
 	return total, bound
 }
 
-// divide writes x * 2^32 / d for a divisor that is fast.
-func (k kernels) divide(normal []uint32, x []uint64, d columnDivisor) {
-	normal = normal[:len(x)]
+// divide writes x * 2^32 / d for a divisor that is fast, and the value to store, x * 65535.
+func (k kernels) divide(normal, value []uint32, x []uint64, d columnDivisor) {
+	n := len(x)
+	normal, value = normal[:n], value[:n]
 	if k && d.shift >= 2 {
-		divideAVX2(&normal[0], &x[0], len(x), d.mul>>32, d.mul&(one-1), uint64(d.shift)-2)
+		divideAVX2(&normal[0], &value[0], &x[0], n, d.mul>>32, d.mul&(one-1), uint64(d.shift)-2)
 		return
 	}
 	for i, y := range x {
-		normal[i] = uint32(d.quick(y))
+		normal[i], value[i] = uint32(d.quick(y)), storedBond(y)
+	}
+}
+
+// storedBond is floor(y * 65535) for a proportion y.
+func storedBond(y uint64) uint32 { return uint32((y<<16 - y) >> 32) }
+
+// unpack turns values of laneStep rows toward the columns from uid on, which lie stride apart, into entries, and
+// marks in zeros, by row, which columns have none.
+func (k kernels) unpack(tiles *[laneStep]tile, zeros *[laneStep]uint8, value []uint32, stride int, uid uint32) {
+	if k {
+		unpackAVX2(tiles, zeros, &value[:(laneStep-1)*stride+laneStep][0], stride, uid)
+		return
+	}
+	for row := range tiles {
+		zeros[row] = 0
+		for c := range tiles[row] {
+			v := value[c*stride+row]
+			tiles[row][c] = Entry{uint16(uid + uint32(c)), uint16(v)}
+			if v == 0 {
+				zeros[row] |= 1 << c
+			}
+		}
 	}
 }
 

@@ -16,7 +16,7 @@ func clipAVX2(clip, trust, w, stake *uint64, n int, consensus, penalty uint64) (
 func bondsAVX2(x, clip *uint64, packed *uint32, n int, alpha, keep, mask uint64) (total, bound uint64)
 
 //go:noescape
-func divideAVX2(normal *uint32, x *uint64, n int, mulHi, mulLo, shift uint64)
+func divideAVX2(normal, value *uint32, x *uint64, n int, mulHi, mulLo, shift uint64)
 
 //go:noescape
 func incomeAVX2(income *uint64, normal *uint32, n int, incentive uint64)
@@ -29,3 +29,6 @@ func packAVX2(packed *uint32, stride int, weights, bonds *[laneStep]*tile)
 
 //go:noescape
 func matchAVX2(mask *uint8, index *uint64, n int, b uint64)
+
+//go:noescape
+func unpackAVX2(tiles *[laneStep]tile, zeros *[laneStep]uint8, value *uint32, stride int, uid uint32)

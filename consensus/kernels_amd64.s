@@ -66,7 +66,7 @@ TEXT ·bucketsAVX2(SB), NOSPLIT, $0-40
 	VMOVQ         lo+24(FP), X0
 	VPBROADCASTQ X0, Y0
 	VMOVQ         shift+32(FP), X1
-	MOVQ         $63, AX
+	MOVQ         $31, AX
 	VMOVQ         AX, X2
 	VPBROADCASTQ X2, Y2
 	XORQ         AX, AX
@@ -181,16 +181,17 @@ loop:
 	VZEROUPPER
 	RET
 
-// func divideAVX2(normal *uint32, x *uint64, n int, mulHi, mulLo, shift uint64)
-TEXT ·divideAVX2(SB), NOSPLIT, $0-48
+// func divideAVX2(normal, value *uint32, x *uint64, n int, mulHi, mulLo, shift uint64)
+TEXT ·divideAVX2(SB), NOSPLIT, $0-56
 	MOVQ         normal+0(FP), DI
-	MOVQ         x+8(FP), SI
-	MOVQ         n+16(FP), R9
-	VMOVQ         mulHi+24(FP), X0
+	MOVQ         value+8(FP), DX
+	MOVQ         x+16(FP), SI
+	MOVQ         n+24(FP), R9
+	VMOVQ        mulHi+32(FP), X0
 	VPBROADCASTQ X0, Y0
-	VMOVQ         mulLo+32(FP), X1
+	VMOVQ        mulLo+40(FP), X1
 	VPBROADCASTQ X1, Y1
-	VMOVQ         shift+40(FP), X2
+	VMOVQ        shift+48(FP), X2
 	XORQ         AX, AX
 loop:
 	VMOVDQU  (SI)(AX*8), Y3
@@ -202,6 +203,11 @@ loop:
 	VPSHUFD  $0x88, Y4, Y4
 	VPERMQ   $0x08, Y4, Y4
 	VMOVDQU  X4, (DI)(AX*4)
+	VPSLLQ   $16, Y3, Y4
+	VPSUBQ   Y3, Y4, Y4 // x * 65535
+	VPSHUFD  $0xDD, Y4, Y4
+	VPERMQ   $0x08, Y4, Y4
+	VMOVDQU  X4, (DX)(AX*4)
 	ADDQ     $4, AX
 	CMPQ     AX, R9
 	JLT      loop
@@ -264,6 +270,33 @@ loop:
 	VZEROUPPER
 	RET
 
+// TRANSPOSE turns the eight rows of eight 32-bit lanes in Y0 to Y7 into columns, in Y8 to Y15.
+#define TRANSPOSE \
+	VPUNPCKLDQ Y1, Y0, Y8; \
+	VPUNPCKHDQ Y1, Y0, Y9; \
+	VPUNPCKLDQ Y3, Y2, Y10; \
+	VPUNPCKHDQ Y3, Y2, Y11; \
+	VPUNPCKLDQ Y5, Y4, Y12; \
+	VPUNPCKHDQ Y5, Y4, Y13; \
+	VPUNPCKLDQ Y7, Y6, Y14; \
+	VPUNPCKHDQ Y7, Y6, Y15; \
+	VPUNPCKLQDQ Y10, Y8, Y0; \
+	VPUNPCKHQDQ Y10, Y8, Y1; \
+	VPUNPCKLQDQ Y11, Y9, Y2; \
+	VPUNPCKHQDQ Y11, Y9, Y3; \
+	VPUNPCKLQDQ Y14, Y12, Y4; \
+	VPUNPCKHQDQ Y14, Y12, Y5; \
+	VPUNPCKLQDQ Y15, Y13, Y6; \
+	VPUNPCKHQDQ Y15, Y13, Y7; \
+	VPERM2I128 $0x20, Y4, Y0, Y8; \
+	VPERM2I128 $0x20, Y5, Y1, Y9; \
+	VPERM2I128 $0x20, Y6, Y2, Y10; \
+	VPERM2I128 $0x20, Y7, Y3, Y11; \
+	VPERM2I128 $0x31, Y4, Y0, Y12; \
+	VPERM2I128 $0x31, Y5, Y1, Y13; \
+	VPERM2I128 $0x31, Y6, Y2, Y14; \
+	VPERM2I128 $0x31, Y7, Y3, Y15
+
 // func packAVX2(packed *uint32, stride int, weights, bonds *[8]*tile)
 TEXT ·packAVX2(SB), NOSPLIT, $0-32
 	MOVQ     packed+0(FP), DI
@@ -291,31 +324,7 @@ TEXT ·packAVX2(SB), NOSPLIT, $0-32
 	ROW(6, Y6)
 	ROW(7, Y7)
 
-	// Transpose eight rows of eight.
-	VPUNPCKLDQ Y1, Y0, Y8
-	VPUNPCKHDQ Y1, Y0, Y9
-	VPUNPCKLDQ Y3, Y2, Y10
-	VPUNPCKHDQ Y3, Y2, Y11
-	VPUNPCKLDQ Y5, Y4, Y12
-	VPUNPCKHDQ Y5, Y4, Y13
-	VPUNPCKLDQ Y7, Y6, Y14
-	VPUNPCKHDQ Y7, Y6, Y15
-	VPUNPCKLQDQ Y10, Y8, Y0
-	VPUNPCKHQDQ Y10, Y8, Y1
-	VPUNPCKLQDQ Y11, Y9, Y2
-	VPUNPCKHQDQ Y11, Y9, Y3
-	VPUNPCKLQDQ Y14, Y12, Y4
-	VPUNPCKHQDQ Y14, Y12, Y5
-	VPUNPCKLQDQ Y15, Y13, Y6
-	VPUNPCKHQDQ Y15, Y13, Y7
-	VPERM2I128 $0x20, Y4, Y0, Y8
-	VPERM2I128 $0x20, Y5, Y1, Y9
-	VPERM2I128 $0x20, Y6, Y2, Y10
-	VPERM2I128 $0x20, Y7, Y3, Y11
-	VPERM2I128 $0x31, Y4, Y0, Y12
-	VPERM2I128 $0x31, Y5, Y1, Y13
-	VPERM2I128 $0x31, Y6, Y2, Y14
-	VPERM2I128 $0x31, Y7, Y3, Y15
+	TRANSPOSE
 	VMOVDQU  Y8, (DI)
 	ADDQ     R9, DI
 	VMOVDQU  Y9, (DI)
@@ -354,5 +363,59 @@ loop:
 	ADDQ      $8, AX
 	CMPQ      AX, R9
 	JLT       loop
+	VZEROUPPER
+	RET
+
+DATA steps<>+0(SB)/8, $0x0000000100000000
+DATA steps<>+8(SB)/8, $0x0000000300000002
+DATA steps<>+16(SB)/8, $0x0000000500000004
+DATA steps<>+24(SB)/8, $0x0000000700000006
+GLOBL steps<>(SB), RODATA|NOPTR, $32
+
+// func unpackAVX2(tiles *[8]tile, zeros *[8]uint8, value *uint32, stride int, uid uint32)
+TEXT ·unpackAVX2(SB), NOSPLIT, $0-36
+	MOVQ    tiles+0(FP), DI
+	MOVQ    zeros+8(FP), DX
+	MOVQ    value+16(FP), SI
+	MOVQ    stride+24(FP), R9
+	SHLQ    $2, R9 // bytes
+	VMOVDQU (SI), Y0
+	ADDQ    R9, SI
+	VMOVDQU (SI), Y1
+	ADDQ    R9, SI
+	VMOVDQU (SI), Y2
+	ADDQ    R9, SI
+	VMOVDQU (SI), Y3
+	ADDQ    R9, SI
+	VMOVDQU (SI), Y4
+	ADDQ    R9, SI
+	VMOVDQU (SI), Y5
+	ADDQ    R9, SI
+	VMOVDQU (SI), Y6
+	ADDQ    R9, SI
+	VMOVDQU (SI), Y7
+	TRANSPOSE
+	MOVL    uid+32(FP), AX
+	VMOVD   AX, X0
+	VPBROADCASTD X0, Y0
+	VPADDD  steps<>(SB), Y0, Y0
+	VPXOR   Y1, Y1, Y1
+
+#define ENTRIES(i, row) \
+	VPCMPEQD  row, Y1, Y2;   \
+	VMOVMSKPS Y2, AX;        \
+	MOVB      AX, (i)(DX);   \
+	VPSLLD    $16, row, Y2;  \
+	VPOR      Y0, Y2, Y2;    \
+	VMOVDQU   Y2, (i*32)(DI)
+
+	ENTRIES(0, Y8)
+	ENTRIES(1, Y9)
+	ENTRIES(2, Y10)
+	ENTRIES(3, Y11)
+	ENTRIES(4, Y12)
+	ENTRIES(5, Y13)
+	ENTRIES(6, Y14)
+	ENTRIES(7, Y15)
 	VZEROUPPER
 	RET

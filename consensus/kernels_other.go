@@ -18,7 +18,7 @@ func bondsAVX2(x, clip *uint64, packed *uint32, n int, alpha, keep, mask uint64)
 	return 0, 0
 }
 
-func divideAVX2(normal *uint32, x *uint64, n int, mulHi, mulLo, shift uint64) {}
+func divideAVX2(normal, value *uint32, x *uint64, n int, mulHi, mulLo, shift uint64) {}
 
 func incomeAVX2(income *uint64, normal *uint32, n int, incentive uint64) {}
 
@@ -27,3 +27,6 @@ func sumAVX2(row *Entry, n int) (sum uint64, ascending bool) { return 0, false }
 func packAVX2(packed *uint32, stride int, weights, bonds *[laneStep]*tile) {}
 
 func matchAVX2(mask *uint8, index *uint64, n int, b uint64) {}
+
+func unpackAVX2(tiles *[laneStep]tile, zeros *[laneStep]uint8, value *uint32, stride int, uid uint32) {
+}

@@ -87,11 +87,10 @@ func (w *worker) columns() {
 		w.ends[k] = r.offset + r.room(w.from, int(w.wcur[k]+w.bcur[k]))
 	}
 	w.x, w.keys = sized(w.x, rows), sized(w.keys, rows+laneStep)
-	limit := max(blockEntries, rowEntries*rows)
 	if e.plan.dense {
-		w.denseColumns(limit)
+		w.denseColumns()
 	} else {
-		w.sparseColumns(limit)
+		w.sparseColumns(max(blockEntries, rowEntries*rows))
 	}
 }
 

@@ -139,3 +139,10 @@ func (n testnet) neuron(hotkey apptest.Account) *subnetv1.QueryNeuronResponse {
 	require.NoError(n.t, err)
 	return res
 }
+
+func (n testnet) params() subnetv1.Params {
+	n.t.Helper()
+	res, err := n.Subnet().Params(context.Background(), &subnetv1.QueryParamsRequest{})
+	require.NoError(n.t, err)
+	return res.Params
+}

@@ -24,3 +24,5 @@ func delegate(from apptest.Account, to apptest.Validator, nplx uint64) *stakingt
 func undelegate(from apptest.Account, to apptest.Validator, nplx uint64) *stakingtypes.MsgUndelegate {
 	return stakingtypes.NewMsgUndelegate(from.String(), to.Account().Operator().String(), coin(nplx))
 }
+
+func toMsgs(msgs ...sdk.Msg) []sdk.Msg { return msgs }

@@ -4,6 +4,7 @@ package localnetcmd
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -73,24 +74,31 @@ func (s settings) run(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	keep := s.keep || !temporary
-	if !keep {
-		defer os.RemoveAll(dir)
-	}
+	started, keep := false, s.keep || !temporary
+	defer func() {
+		if !keep {
+			os.RemoveAll(dir)
+		}
+	}()
 	ctx, kill, stop := signals(cmd)
 	defer stop()
 
 	out := s.progress(cmd)
 	s.options.Dir, s.options.Kill, s.options.Out = dir, kill, out
 	s.options.Live, s.options.Width = terminal(out)
-	s.options.Started = func(p localnet.Places) { fmt.Fprint(out, hints(p)) }
+	s.options.Started = func(p localnet.Places) {
+		started = true
+		fmt.Fprint(out, hints(p))
+	}
 	summary, err := localnet.Run(ctx, s.options)
 	if summary != nil {
 		if err := s.print(cmd, summary); err != nil {
 			return err
 		}
 	}
-	if keep {
+	// The logs of a network that failed are worth more than a tidy disk.
+	keep = keep || started && err != nil && !errors.Is(err, localnet.ErrInterrupted)
+	if keep && started {
 		fmt.Fprint(out, kept(dir))
 	}
 	return err

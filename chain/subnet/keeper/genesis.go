@@ -156,9 +156,6 @@ func validHeights(heights ...uint64) error {
 
 // validateAround checks what belongs to no single subnet that exists.
 func validateAround(g *subnetv1.GenesisState) error {
-	if int(g.Counter.Existing) != len(g.Subnets) {
-		return fmt.Errorf("counter says that %d subnets exist, but %d are listed", g.Counter.Existing, len(g.Subnets))
-	}
 	exists := map[uint32]bool{}
 	for _, s := range g.Subnets {
 		exists[s.Subnet.Netuid] = true
@@ -283,7 +280,9 @@ func (k *Keeper) InitGenesis(ctx context.Context, g *subnetv1.GenesisState) erro
 	if err := k.pending.Set(ctx, g.Pending); err != nil {
 		return err
 	}
-	if err := k.counter.Set(ctx, g.Counter); err != nil {
+	counter := g.Counter
+	counter.Existing = uint32(len(g.Subnets))
+	if err := k.counter.Set(ctx, counter); err != nil {
 		return err
 	}
 	for _, h := range g.Hotkeys {

@@ -7,6 +7,8 @@ import (
 
 	errorsmod "cosmossdk.io/errors"
 
+	sdk "github.com/cosmos/cosmos-sdk/types"
+
 	"github.com/plexusnet/plexus/chain/apptest"
 	"github.com/plexusnet/plexus/chain/subnet/keeper"
 	subnetv1 "github.com/plexusnet/plexus/proto/plexus/subnet/v1"
@@ -17,6 +19,13 @@ func (n testnet) hyperparamsMsg(change func(*subnetv1.Hyperparams)) *subnetv1.Ms
 	msg := &subnetv1.MsgSetHyperparams{Sender: owner.String(), Netuid: 1, Hyperparams: n.subnet().Hyperparams}
 	change(&msg.Hyperparams)
 	return msg
+}
+
+// refuse is Refuse for a signer whom an epoch may pay in the same block.
+func (n testnet) refuse(want *errorsmod.Error, signer apptest.Account, msg sdk.Msg) {
+	n.t.Helper()
+	_, err := n.Do(apptest.Tx{Signer: signer, Msgs: []sdk.Msg{msg}})
+	require.ErrorIs(n.t, err, want, "refused otherwise: %v", err)
 }
 
 func ownersPace(p *subnetv1.Params) { p.HyperparamsRateLimit, p.HyperparamsFreeze = 15, 4 }
@@ -65,7 +74,7 @@ func TestSetHyperparamsRefusals(t *testing.T) {
 			msg := n.hyperparamsMsg(func(h *subnetv1.Hyperparams) { h.WeightsVersion = 9 })
 			c.change(msg)
 			before := n.subnet().Hyperparams
-			n.Refuse(c.want, c.signer, msg)
+			n.refuse(c.want, c.signer, msg)
 			require.Equal(t, before, n.subnet().Hyperparams)
 		})
 	}
@@ -82,11 +91,11 @@ func TestOwnersChangeAtTheirPace(t *testing.T) {
 	}
 	n.Must(owner, change(1)) // at created + 1
 	n.AdvanceTo(created + 14)
-	n.Refuse(keeper.ErrRateLimited, owner, change(2)) // at created + 15
+	n.refuse(keeper.ErrRateLimited, owner, change(2)) // at created + 15
 	n.Must(owner, change(2))                          // at created + 16: in its block it is neither too early nor frozen
 	n.AdvanceTo(created + 36)
 	for range 4 {
-		n.Refuse(keeper.ErrFrozen, owner, change(3)) // created + 37 to + 40
+		n.refuse(keeper.ErrFrozen, owner, change(3)) // created + 37 to + 40
 	}
 	require.Equal(t, created+40, n.subnet().LastEpoch)
 	n.Must(owner, change(3))

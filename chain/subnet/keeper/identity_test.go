@@ -50,9 +50,9 @@ func TestSetIdentityRefusals(t *testing.T) {
 		"a script for a link": {Name: "x", Image: "javascript:alert(1)"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			n.Refuse(keeper.ErrInvalidIdentity, alice, &subnetv1.MsgSetIdentity{Account: alice.String(), Identity: identity})
+			n.refuse(keeper.ErrInvalidIdentity, alice, &subnetv1.MsgSetIdentity{Account: alice.String(), Identity: identity})
 		})
 	}
-	n.Refuse(keeper.ErrUnauthorized, alice, &subnetv1.MsgSetIdentity{Account: alice.String(), Netuid: 1, Identity: subnetv1.Identity{Name: "x"}})
-	n.Refuse(keeper.ErrUnknownSubnet, owner, &subnetv1.MsgSetIdentity{Account: owner.String(), Netuid: 2, Identity: subnetv1.Identity{Name: "x"}})
+	n.refuse(keeper.ErrUnauthorized, alice, &subnetv1.MsgSetIdentity{Account: alice.String(), Netuid: 1, Identity: subnetv1.Identity{Name: "x"}})
+	n.refuse(keeper.ErrUnknownSubnet, owner, &subnetv1.MsgSetIdentity{Account: owner.String(), Netuid: 2, Identity: subnetv1.Identity{Name: "x"}})
 }

@@ -192,11 +192,18 @@ func (k *Keeper) swapColdkey(ctx context.Context, msg *subnetv1.MsgSwapColdkey) 
 	if _, err := k.recipient("new coldkey", to); err != nil {
 		return err
 	}
-	cost, err := k.paySwap(ctx, from)
+	hotkeys, err := k.hotkeysOwnedBy(ctx, from)
 	if err != nil {
 		return err
 	}
-	hotkeys, err := k.hotkeysOwnedBy(ctx, from)
+	netuids, err := k.subnetsOf(ctx, from)
+	if err != nil {
+		return err
+	}
+	if len(hotkeys) == 0 && len(netuids) == 0 {
+		return ErrInvalidRequest.Wrapf("coldkey %s has no hotkeys and no subnets to move", from)
+	}
+	cost, err := k.paySwap(ctx, from)
 	if err != nil {
 		return err
 	}
@@ -211,10 +218,6 @@ func (k *Keeper) swapColdkey(ctx context.Context, msg *subnetv1.MsgSwapColdkey) 
 			return err
 		}
 	}
-	netuids, err := k.subnetsOf(ctx, from)
-	if err != nil {
-		return err
-	}
 	for _, netuid := range netuids {
 		s, err := k.subnet(ctx, netuid)
 		if err != nil {
@@ -223,9 +226,6 @@ func (k *Keeper) swapColdkey(ctx context.Context, msg *subnetv1.MsgSwapColdkey) 
 		if err := k.setOwner(ctx, s, to); err != nil {
 			return err
 		}
-	}
-	if len(hotkeys) == 0 && len(netuids) == 0 {
-		return ErrInvalidRequest.Wrapf("coldkey %s has no hotkeys and no subnets to move", from)
 	}
 	emitEvent(ctx, "swap_coldkey", attr("coldkey", from), attr("new_coldkey", to),
 		attr("hotkeys", len(hotkeys)), attr("subnets", len(netuids)), attr("burned", cost))

@@ -147,5 +147,5 @@ func TestSwapColdkeyRefusals(t *testing.T) {
 	n.Refuse(keeper.ErrInvalidRequest, alice, swap(alice, alice.String()))
 	n.Refuse(keeper.ErrInvalidRequest, alice, swap(alice, "bob"))
 	n.Refuse(keeper.ErrInvalidRequest, alice, swap(alice, moduleAccount(authtypes.FeeCollectorName)))
-	n.Refuse(keeper.ErrInvalidRequest, minerC, swap(minerC, bob.String()))
+	n.Refuse(keeper.ErrInvalidRequest, poor, swap(poor, bob.String()))
 }

@@ -125,7 +125,24 @@ func AppendU16(dst []uint16, v []fixed.I32F32) []uint16 {
 	return dst
 }
 
-func (in *Input) validate() error {
+// Validate checks all that Epoch checks: lengths, parameters, and that every row is sorted and stays in the subnet.
+func (in *Input) Validate() error {
+	if err := in.checkShape(); err != nil {
+		return err
+	}
+	n := len(in.Stake)
+	for i := range n {
+		if err := badRow("weights", i, in.Weights[i], n); err != nil {
+			return err
+		}
+		if err := badRow("bonds", i, in.Bonds[i], n); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (in *Input) checkShape() error {
 	n := len(in.Stake)
 	if n > MaxNeurons {
 		return fmt.Errorf("%w: %d neurons, at most %d fit 16-bit uids", ErrInput, n, MaxNeurons)
@@ -153,7 +170,7 @@ func (in *Input) validate() error {
 	return nil
 }
 
-// badRow describes what is wrong with a row that is not strictly ascending or leaves the subnet.
+// badRow describes what is wrong with a row that is not strictly ascending or leaves the subnet; nil for a good one.
 func badRow(kind string, i int, row Row, n int) error {
 	last := -1
 	for _, e := range row {

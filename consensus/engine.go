@@ -38,7 +38,7 @@ type plan struct {
 	yuma3       bool
 	liquid      bool
 	plain       bool // products could reach 2^64: take the loops on fixed.I32F32
-	dense       bool // columns get room for every live row instead of being counted
+	dense       bool // most pairs of a live row and a neuron have an entry
 }
 
 // liveRow is a neuron that takes part with weights or bonds.
@@ -57,7 +57,7 @@ type liveRow struct {
 // Epoch computes one epoch. The result belongs to the engine and lasts until the next call; the input is not
 // modified. An error wraps ErrInput and says what contradicts itself; there is no other failure.
 func (e *Engine) Epoch(in *Input) (*Output, error) {
-	if err := in.validate(); err != nil {
+	if err := in.checkShape(); err != nil {
 		return nil, err
 	}
 	e.in = in
@@ -240,10 +240,8 @@ func (e *Engine) readRows() error {
 		if sum = r.unmaskedSum(sum, in.Registered); sum > 0 {
 			r.divisor = newRowDivisor(sum)
 		}
-		if r.keep {
-			r.offset = room
-			room += min(len(r.weights)+len(r.bonds), n)
-		}
+		r.offset = room
+		room += scattered(min(len(r.weights)+len(r.bonds), n), 64/4)
 		entries += len(r.weights) + len(r.bonds)
 		e.live = append(e.live, r)
 	}
@@ -251,6 +249,9 @@ func (e *Engine) readRows() error {
 	e.bonds = sized(e.bonds, room)
 	return nil
 }
+
+// scattered rounds a length up to an odd number of cache lines, so that items of that distance spread over the cache.
+func scattered(n, perLine int) int { return ((n+perLine-1)/perLine | 1) * perLine }
 
 // rowSum sums the values of a row of a subnet with n neurons and tells whether the row is well-formed.
 func rowSum(row Row, n int) (sum uint64, ok bool) {

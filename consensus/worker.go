@@ -2,6 +2,7 @@ package consensus
 
 import (
 	"math"
+	"math/bits"
 
 	"github.com/plexusnet/plexus/consensus/fixed"
 )
@@ -15,28 +16,30 @@ const (
 	bondMask    = math.MaxUint16
 	weightGiven = 1 << 49
 
-	blockEntries = 8192 // entries per block, a compromise between cache and the cost of starting a row
-	rowsPerEntry = 4    // but at least so many per live row
+	rowShift = 33 // a normalised bond is kept with its live row above it
+
+	blockEntries = 2048 // entries per block, so that it stays in the first cache
+	rowEntries   = 16   // but at least so many per live row, for a row has its price too
 )
 
 // worker does the columns [from, to).
 type worker struct {
-	e          *Engine
-	from, to   int
-	wcur, bcur []int32          // next weight and bond of each live row
-	ends       []int            // where each row's new bonds of this worker end
-	next       *[1 << 16]int32  // next free entry of each column in the block
-	val        []uint64         // entries of the block
-	row        []uint16         // their live rows
-	x          []uint64         // new bonds of one column
-	keys       []uint64         // selection keys of one column
-	normal     []uint32         // column-normalised new bonds minus one step, without zeros
-	normalRow  []uint16         // their live rows
-	normalEnd  []int            // where each column ends in normal
-	counts     *[1 << 16]uint32 // entries of each column, where columns are counted
-	trust      *lane            // sum of clipped weights by live row
-	income     *lane            // dividends before normalisation by live row
-	run        func()           // calls task and reports to the group
+	e        *Engine
+	from, to int
+
+	wcur, bcur []int32         // next weight and bond of each live row
+	ends       []int           // where each row's new bonds of this worker end
+	val        []uint64        // entries of the block, column after column
+	row        []uint16        // their live rows
+	next       *[1 << 16]int32 // next free entry of each column in the block
+	counts     *[1 << 16]int32 // entries of each column, where they are counted
+	x          []uint64        // new bonds of one column
+	keys       []uint64        // selection keys of one column
+	normal     []uint64        // column-normalised new bonds with their live rows
+	normalEnd  []int           // where each column ends in normal
+	trust      *lane           // sum of clipped weights by live row
+	income     *lane           // dividends before normalisation by live row
+	run        func()          // calls task and reports to the group
 	task       func(*worker)
 }
 
@@ -44,7 +47,7 @@ func (e *Engine) startWorkers() {
 	n := len(e.in.Stake)
 	count := max(1, min(e.Workers, n/64))
 	for len(e.pool) < count {
-		w := &worker{e: e, next: new([1 << 16]int32), counts: new([1 << 16]uint32),
+		w := &worker{e: e, next: new([1 << 16]int32), counts: new([1 << 16]int32),
 			trust: new(lane), income: new(lane)}
 		w.run = func() {
 			defer e.group.Done()
@@ -84,27 +87,49 @@ func (w *worker) columns() {
 		w.ends[k] = r.offset + r.room(w.from, int(w.wcur[k]+w.bcur[k]))
 	}
 	w.x, w.keys = sized(w.x, rows), sized(w.keys, rows)
-	w.normal, w.normalRow, w.normalEnd = w.normal[:0], w.normalRow[:0], sized(w.normalEnd, w.to-w.from)
-	if !e.plan.dense {
-		w.count()
+	w.normal, w.normalEnd = w.normal[:0], sized(w.normalEnd, w.to-w.from)
+	limit := max(blockEntries, rowEntries*rows)
+	if e.plan.dense {
+		w.denseColumns(limit)
+	} else {
+		w.sparseColumns(limit)
 	}
-	limit := max(blockEntries, rowsPerEntry*rows)
+}
+
+// denseColumns gathers blocks that have an entry for every pair; those of missing pairs are zero.
+func (w *worker) denseColumns(limit int) {
+	e := w.e
+	rows, stride := len(e.live), scattered(len(e.live), 64/8)
+	width := max(1, limit/stride)
+	w.val = sized(w.val, width*stride)
+	w.row = sized(w.row, rows)
+	for k := range w.row {
+		w.row[k] = uint16(k)
+	}
+	for from := w.from; from < w.to; from += width {
+		to := min(from+width, w.to)
+		for k := range e.live {
+			w.gatherDense(k, from, to, stride)
+		}
+		for j := from; j < to; j++ {
+			w.column(j, w.val[(j-from)*stride:][:rows], w.row)
+		}
+	}
+}
+
+// sparseColumns gathers blocks that have an entry for every pair with a weight or a bond.
+func (w *worker) sparseColumns(limit int) {
+	w.count()
 	for from := w.from; from < w.to; {
 		to, entries := w.layOut(from, limit)
 		w.val, w.row = sized(w.val, entries), sized(w.row, entries)
-		for k := range e.live {
+		for k := range w.e.live {
 			w.gather(uint16(k), to)
 		}
 		base := 0
 		for j := from; j < to; j++ {
-			end := base
-			if e.plan.dense {
-				end += rows
-			} else {
-				end += int(w.counts[j])
-			}
 			w.column(j, w.val[base:w.next[j]], w.row[base:w.next[j]])
-			base = end
+			base += int(w.counts[j])
 		}
 		from = to
 	}
@@ -148,10 +173,7 @@ func (w *worker) count() {
 // layOut chooses the columns [from, to) of the next block and gives each its place.
 func (w *worker) layOut(from, limit int) (to, entries int) {
 	for to = from; to < w.to; to++ {
-		size := len(w.e.live)
-		if !w.e.plan.dense {
-			size = int(w.counts[to])
-		}
+		size := int(w.counts[to])
 		if to > from && entries+size > limit {
 			break
 		}
@@ -161,58 +183,89 @@ func (w *worker) layOut(from, limit int) (to, entries int) {
 	return to, entries
 }
 
+// gatherDense moves a row's weights and bonds toward the columns [from, to) into the block.
+func (w *worker) gatherDense(k, from, to, stride int) {
+	r := &w.e.live[k]
+	weights := until(r.weights[w.wcur[k]:], to, to-from)
+	bonds := until(r.bonds[w.bcur[k]:], to, to-from)
+	w.wcur[k] += int32(len(weights))
+	w.bcur[k] += int32(len(bonds))
+	val := w.val[k:]
+	divisor, own := r.divisor, int(r.skip)
+	if len(weights) == to-from && len(bonds) == to-from && !r.masked && (own < from || own >= to) {
+		at := 0
+		for i, entry := range weights {
+			val[at] = divisor.divide(entry.Value) | weightGiven | uint64(bonds[i].Value)<<bondShift
+			at += stride
+		}
+		return
+	}
+	for at := 0; at < (to-from)*stride; at += stride {
+		val[at] = 0
+	}
+	for _, entry := range weights {
+		// A masked weight is no part of the sum: its quotient would not even fit.
+		if j := int(entry.UID); j != own && !(r.masked && w.e.in.Registered[j] >= r.fresh) {
+			val[(j-from)*stride] = divisor.divide(entry.Value) | weightGiven
+		}
+	}
+	for _, entry := range bonds {
+		val[(int(entry.UID)-from)*stride] |= uint64(entry.Value) << bondShift
+	}
+}
+
+// until gives the entries before a uid, of which there are at most most.
+func until(row Row, uid, most int) Row {
+	if len(row) >= most && int(row[most-1].UID) == uid-1 {
+		return row[:most] // nothing is missing
+	}
+	n := 0
+	for n < len(row) && int(row[n].UID) < uid {
+		n++
+	}
+	return row[:n]
+}
+
 // gather moves a row's weights and bonds toward columns below to into the block.
 func (w *worker) gather(k uint16, to int) {
 	r := &w.e.live[k]
+	weights, bonds := r.weights, r.bonds
 	p, q := int(w.wcur[k]), int(w.bcur[k])
-	for p < len(r.weights) && q < len(r.bonds) {
-		a, b := r.weights[p], r.bonds[q]
+	next, val, row := w.next, w.val, w.row
+	divisor, skip, masked := r.divisor, r.skip, r.masked
+	for p < len(weights) || q < len(bonds) {
+		// The next column is that of the next weight, of the next bond, or of both.
+		var v uint64
+		var uid uint16
 		switch {
-		case a.UID == b.UID:
-			if int(a.UID) >= to {
+		case p < len(weights) && (q >= len(bonds) || weights[p].UID <= bonds[q].UID):
+			uid = weights[p].UID
+			if int(uid) >= to {
 				w.wcur[k], w.bcur[k] = int32(p), int32(q)
 				return
 			}
-			w.put(k, a.UID, r.weight(w.e.in, a)|uint64(b.Value)<<bondShift)
-			p++
-			q++
-		case a.UID < b.UID:
-			if int(a.UID) >= to {
-				w.wcur[k], w.bcur[k] = int32(p), int32(q)
-				return
+			if int32(uid) != skip && !(masked && w.e.in.Registered[uid] >= r.fresh) {
+				v = divisor.divide(weights[p].Value) | weightGiven
 			}
-			w.put(k, a.UID, r.weight(w.e.in, a))
 			p++
+			if q < len(bonds) && bonds[q].UID == uid {
+				v |= uint64(bonds[q].Value) << bondShift
+				q++
+			}
 		default:
-			if int(b.UID) >= to {
+			uid = bonds[q].UID
+			if int(uid) >= to {
 				w.wcur[k], w.bcur[k] = int32(p), int32(q)
 				return
 			}
-			w.put(k, b.UID, uint64(b.Value)<<bondShift)
+			v = uint64(bonds[q].Value) << bondShift
 			q++
 		}
-	}
-	for ; p < len(r.weights) && int(r.weights[p].UID) < to; p++ {
-		w.put(k, r.weights[p].UID, r.weight(w.e.in, r.weights[p]))
-	}
-	for ; q < len(r.bonds) && int(r.bonds[q].UID) < to; q++ {
-		w.put(k, r.bonds[q].UID, uint64(r.bonds[q].Value)<<bondShift)
+		at := next[uid]
+		val[at], row[at] = v, k
+		next[uid] = at + 1
 	}
 	w.wcur[k], w.bcur[k] = int32(p), int32(q)
-}
-
-// weight is the normalised weight of an entry, with the mark that there is one; 0 if it is masked.
-func (r *liveRow) weight(in *Input, entry Entry) uint64 {
-	if int32(entry.UID) == r.skip || (r.masked && in.Registered[entry.UID] >= r.fresh) {
-		return 0
-	}
-	return r.divisor.divide(entry.Value) | weightGiven
-}
-
-func (w *worker) put(k, uid uint16, val uint64) {
-	at := w.next[uid]
-	w.val[at], w.row[at] = val, k
-	w.next[uid] = at + 1
 }
 
 // column does one column.
@@ -248,7 +301,10 @@ func (w *worker) column(j int, val []uint64, row []uint16) {
 // consensus is the weighted median: the smallest weight such that the votes for at most that much exceed the
 // minority. Rows without an entry vote for zero.
 func (w *worker) consensus(val []uint64, row []uint16) uint64 {
-	votes := w.e.votes
+	votes, limit := w.e.votes, w.e.minority
+	if guess, ok := w.quickMedian(val, row); ok {
+		return guess
+	}
 	keys := w.keys[:len(val)]
 	n, sum := 0, int64(0)
 	lo, hi := uint64(math.MaxUint64), uint64(0)
@@ -267,7 +323,6 @@ func (w *worker) consensus(val []uint64, row []uint16) uint64 {
 	if n == 0 {
 		return 0
 	}
-	limit := w.e.minority
 	if n < w.e.voters {
 		zero := w.e.allVotes - sum
 		if zero > limit {
@@ -279,6 +334,61 @@ func (w *worker) consensus(val []uint64, row []uint16) uint64 {
 		return hi // no weight reaches the majority: the largest stands
 	}
 	return smallestOver(keys[:n], votes, limit, lo, hi)
+}
+
+const sample = 8 // weights of a column that quickMedian looks at first
+
+// quickMedian is consensus in one round of smallestOver, over a range of weights guessed from a sample. It gives up
+// where the guess was bad or the column is small.
+func (w *worker) quickMedian(val []uint64, row []uint16) (median uint64, ok bool) {
+	limit := w.e.minority
+	if len(val) < 2*sample || limit < 0 {
+		return 0, false
+	}
+	step := len(val) / sample
+	lo, hi := val[0]&weightMask, val[0]&weightMask
+	for i := step; i < len(val); i += step {
+		v := val[i] & weightMask
+		lo, hi = min(lo, v), max(hi, v)
+	}
+	// Room on both sides for weights beyond the sample; what is still outside falls into the last bucket.
+	spread := hi - lo + 1
+	lo -= min(lo, spread)
+	shift := uint(max(bits.Len64(hi+spread-lo)-bucketBits, 0)) & 63
+	votes := w.e.votes
+	var sums [buckets]int64
+	row = row[:len(val)]
+	for i, v := range val {
+		sums[min((v&weightMask-lo)>>shift, buckets-1)] += int64(votes[row[i]])
+	}
+	if sums[buckets-1] != 0 {
+		return 0, false
+	}
+	total := int64(0)
+	for _, s := range sums {
+		total += s
+	}
+	if missing := w.e.allVotes - total; missing != 0 {
+		return 0, false
+	}
+	if total <= limit {
+		return 0, false
+	}
+	b := uint64(0)
+	for b < buckets-1 && sums[b] <= limit {
+		limit -= sums[b]
+		b++
+	}
+	keys := w.keys[:len(val)]
+	n := 0
+	for i, v := range val {
+		v &= weightMask
+		keys[n] = v<<keyShift | uint64(row[i])
+		if (v-lo)>>shift == b {
+			n++
+		}
+	}
+	return smallestOver(keys[:n], votes, limit, lo+b<<shift, lo+b<<shift+1<<shift-1), true
 }
 
 // rank sums the column's clipped weights by stake, and each row's clipped weights.
@@ -360,40 +470,47 @@ func (w *worker) bonds2(consensus, mask uint64, val []uint64, row []uint16, x []
 
 // store keeps the normalised bonds of a column for the dividends and writes the new bonds to their rows.
 func (w *worker) store(j int, divisor columnDivisor, x []uint64, row []uint16) {
-	e := w.e
 	at := len(w.normal)
-	need := at + len(x)
-	w.normal, w.normalRow = grown(w.normal, need), grown(w.normalRow, need)
-	normal, normalRow := w.normal[at:need], w.normalRow[at:need]
-	n := 0
+	w.normal = grown(w.normal, at+len(x))
+	normal := w.normal[at:][:len(x)]
+	row = row[:len(x)]
+	if w.e.plan.yuma3 {
+		bonds, ends := w.e.bonds, w.ends
+		for i, y := range x {
+			k := row[i]
+			normal[i] = divisor.divide(y) | uint64(k)<<rowShift
+			if value := uint16(y * math.MaxUint16 >> 32); value != 0 {
+				at := ends[k]
+				bonds[at] = Entry{uint16(j), value}
+				ends[k] = at + 1
+			}
+		}
+		return
+	}
 	var top uint64
 	for i, y := range x {
 		q := divisor.divide(y)
-		normal[n], normalRow[n] = uint32(q-1), row[i]
-		if q != 0 {
-			n++
-		}
-		if !e.plan.yuma3 {
-			x[i] = q
-			top = max(top, q)
-		}
+		normal[i] = q | uint64(row[i])<<rowShift
+		x[i] = q
+		top = max(top, q)
 	}
-	w.normal, w.normalRow = w.normal[:at+n], w.normalRow[:at+n]
-	if !e.plan.yuma3 {
-		if top == 0 {
-			return
-		}
-		upscale := newColumnDivisor(top, top)
-		for i, q := range x {
-			x[i] = upscale.divide(q)
-		}
+	if top == 0 {
+		return
 	}
+	upscale := newColumnDivisor(top, top)
+	for i, q := range x {
+		x[i] = upscale.divide(q)
+	}
+	w.write(j, x, row)
+}
+
+// write puts a column of new bonds into the rows' room, without zeros.
+func (w *worker) write(j int, x []uint64, row []uint16) {
 	for i, y := range x {
-		value := uint16(y * math.MaxUint16 >> 32)
-		r := &e.live[row[i]]
-		if value != 0 && r.keep {
-			e.bonds[w.ends[row[i]]] = Entry{uint16(j), value}
-			w.ends[row[i]]++
+		if value := uint16(y * math.MaxUint16 >> 32); value != 0 {
+			at := w.ends[row[i]]
+			w.e.bonds[at] = Entry{uint16(j), value}
+			w.ends[row[i]] = at + 1
 		}
 	}
 }
@@ -414,17 +531,17 @@ func (w *worker) dividends() {
 	for j := w.from; j < w.to; j++ {
 		end := w.normalEnd[j-w.from]
 		incentive := uint64(w.e.out.Incentive[j])
-		normal, row := w.normal[at:end], w.normalRow[at:end]
+		normal := w.normal[at:end]
 		at = end
 		switch incentive {
 		case 0:
 		case one: // the product could reach 2^64
-			for i, q := range normal {
-				income[row[i]] += uint64(q) + 1
+			for _, q := range normal {
+				income[uint16(q>>rowShift)] += q & weightMask
 			}
 		default:
-			for i, q := range normal {
-				income[row[i]] += (uint64(q) + 1) * incentive >> 32
+			for _, q := range normal {
+				income[uint16(q>>rowShift)] += (q & weightMask) * incentive >> 32
 			}
 		}
 	}

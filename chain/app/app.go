@@ -3,6 +3,7 @@ package app
 import (
 	"encoding/json"
 	"fmt"
+	"time"
 
 	abci "github.com/cometbft/cometbft/abci/types"
 	dbm "github.com/cosmos/cosmos-db"
@@ -81,6 +82,7 @@ type App struct {
 	modules      *module.Manager
 	basics       module.BasicManager
 	configurator module.Configurator
+	observe      func(height int64, blockTime time.Time) // nil: nobody watches
 }
 
 // moduleAccounts lists the accounts that belong to modules, with what each may
@@ -148,6 +150,11 @@ func New(logger log.Logger, db dbm.DB, load bool, options servertypes.AppOptions
 	a.SetBeginBlocker(a.modules.BeginBlock)
 	a.SetEndBlocker(a.modules.EndBlock)
 	a.SetAnteHandler(ante)
+	a.SetPrecommiter(func(ctx sdk.Context) {
+		if a.observe != nil {
+			a.observe(ctx.BlockHeight(), ctx.BlockTime())
+		}
+	})
 	if load {
 		if err := a.LoadLatestVersion(); err != nil {
 			return nil, fmt.Errorf("load the latest state: %w", err)
@@ -209,6 +216,21 @@ func (a *App) initChain(ctx sdk.Context, req *abci.RequestInitChain) (*abci.Resp
 	}
 	return a.modules.InitGenesis(ctx, a.encoding.Codec, genesis)
 }
+
+// OnCommit calls observe after every block, with its height and time, before
+// the node goes on to the next. What observe does cannot reach the state.
+func (a *App) OnCommit(observe func(height int64, blockTime time.Time)) { a.observe = observe }
+
+// Describe returns an application without state, for those who only ask what
+// the chain is made of: codecs, modules, their genesis and their commands.
+func Describe() (*App, error) {
+	return New(log.NewNopLogger(), dbm.NewMemDB(), false, noOptions{})
+}
+
+type noOptions struct{}
+
+// Get returns nothing for every option.
+func (noOptions) Get(string) any { return nil }
 
 // Encoding returns the codecs, which know every message of the chain.
 func (a *App) Encoding() Encoding { return a.encoding }

@@ -1,7 +1,11 @@
 package main
 
 import (
+	"time"
+
+	cmtcfg "github.com/cometbft/cometbft/config"
 	dbm "github.com/cosmos/cosmos-db"
+	"github.com/spf13/cast"
 	"github.com/spf13/cobra"
 
 	"cosmossdk.io/log/v2"
@@ -18,6 +22,7 @@ import (
 	genutilcli "github.com/cosmos/cosmos-sdk/x/genutil/client/cli"
 
 	"github.com/plexusnet/plexus/chain/app"
+	"github.com/plexusnet/plexus/chain/pace"
 )
 
 // chainGroup marks the commands that work on the chain's own files and
@@ -38,7 +43,9 @@ func addChainCommands(root *cobra.Command, chain *app.App) {
 		txCommand(),
 		keys.Commands(),
 	)
-	server.AddCommands(root, defaultHome(), newNode, exportState, func(*cobra.Command) {})
+	var node nodeBuilder
+	server.AddCommandsWithStartCmdOptions(root, defaultHome(), node.open, exportState, server.StartCmdOptions{})
+	node.watchStart(root)
 	for _, cmd := range root.Commands()[before:] {
 		cmd.GroupID = chainGroup
 	}
@@ -96,10 +103,52 @@ func txCommand() *cobra.Command {
 // return an error here, so a state that cannot be opened ends the process with
 // its reason.
 func newNode(logger log.Logger, db dbm.DB, options servertypes.AppOptions) servertypes.Application {
+	return openNode(logger, db, options)
+}
+
+func openNode(logger log.Logger, db dbm.DB, options servertypes.AppOptions) *app.App {
 	chain, err := app.New(logger, db, true, options, server.DefaultBaseappOptions(options)...)
 	if err != nil {
 		panic(err)
 	}
+	return chain
+}
+
+// nodeBuilder opens the application of `plexus start` and lets it steer the
+// pace of the consensus engine that runs in the same process.
+type nodeBuilder struct {
+	comet *cmtcfg.Config
+}
+
+// watchStart keeps the engine's configuration when the start command has read
+// it, before the application is opened.
+func (n *nodeBuilder) watchStart(root *cobra.Command) {
+	start, _, err := root.Find([]string{"start"})
+	if err != nil {
+		return
+	}
+	before := start.PreRunE
+	start.PreRunE = func(cmd *cobra.Command, args []string) error {
+		n.comet = server.GetServerContextFromCmd(cmd).Config
+		if before == nil {
+			return nil
+		}
+		return before(cmd, args)
+	}
+}
+
+func (n *nodeBuilder) open(logger log.Logger, db dbm.DB, options servertypes.AppOptions) servertypes.Application {
+	chain := openNode(logger, db, options)
+	target := cast.ToDuration(options.Get(flagBlockTime))
+	if n.comet == nil || target <= 0 {
+		return chain
+	}
+	// The engine reads its pause from this configuration right after it has
+	// committed a block, in the goroutine that calls us.
+	pacer := pace.New(target)
+	chain.OnCommit(func(height int64, blockTime time.Time) {
+		n.comet.Consensus.TimeoutCommit = pacer.Pause(height, blockTime)
+	})
 	return chain
 }
 

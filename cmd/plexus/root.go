@@ -10,8 +10,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"cosmossdk.io/client/v2/autocli"
-	"cosmossdk.io/log/v2"
-	dbm "github.com/cosmos/cosmos-db"
 
 	"github.com/cosmos/cosmos-sdk/client"
 	clientconfig "github.com/cosmos/cosmos-sdk/client/config"
@@ -46,7 +44,7 @@ func defaultHome() string {
 func newRoot() (*cobra.Command, error) {
 	// Commands of the chain are made from its modules, which an application
 	// without a database knows as well as a running one.
-	chain, err := app.New(log.NewNopLogger(), dbm.NewMemDB(), false, noOptions{})
+	chain, err := app.Describe()
 	if err != nil {
 		return nil, fmt.Errorf("build the command line: %w", err)
 	}
@@ -92,12 +90,6 @@ func newRoot() (*cobra.Command, error) {
 	return root, nil
 }
 
-// noOptions are the options of an application that only describes itself.
-type noOptions struct{}
-
-// Get returns nothing for every option.
-func (noOptions) Get(string) any { return nil }
-
 // prepareChainCommand gives a command of the chain its configuration files,
 // client and logger, as the SDK's commands expect them.
 func prepareChainCommand(cmd *cobra.Command, clientCtx client.Context) error {
@@ -112,17 +104,51 @@ func prepareChainCommand(cmd *cobra.Command, clientCtx client.Context) error {
 	if err := client.SetCmdClientContextHandler(clientCtx, cmd); err != nil {
 		return err
 	}
-	return server.InterceptConfigsPreRunHandler(cmd, serverconfig.DefaultConfigTemplate, nodeConfig(), cometConfig())
+	return server.InterceptConfigsPreRunHandler(cmd, serverconfig.DefaultConfigTemplate+paceTemplate, nodeConfig(), cometConfig())
 }
 
-// nodeConfig is app.toml of a new node.
-func nodeConfig() serverconfig.Config {
-	cfg := serverconfig.DefaultConfig()
-	cfg.MinGasPrices = "0.001" + network.Denom
-	cfg.API.Enable = true
-	cfg.GRPC.Enable = true
-	return *cfg
+// nodeSettings is app.toml: the SDK's settings and our own.
+type nodeSettings struct {
+	serverconfig.Config `mapstructure:",squash"`
+
+	Pace struct {
+		BlockTime time.Duration `mapstructure:"block-time"`
+	} `mapstructure:"pace"`
 }
+
+const (
+	// flagBlockTime is the key of app.toml that steers the pace of blocks.
+	flagBlockTime = "pace.block-time"
+
+	paceTemplate = `
+###############################################################################
+###                                  Pace                                   ###
+###############################################################################
+
+[pace]
+
+# The distance that this node keeps between blocks: it shortens the pause after
+# a block (timeout_commit in config.toml) by what the chain has fallen behind.
+# "0s" leaves timeout_commit as it is.
+block-time = "{{ .Pace.BlockTime }}"
+`
+)
+
+// nodeConfig is app.toml of a new node.
+func nodeConfig() nodeSettings {
+	settings := nodeSettings{Config: *serverconfig.DefaultConfig()}
+	settings.MinGasPrices = "0.001" + network.Denom
+	settings.API.Enable = true
+	settings.GRPC.Enable = true
+	settings.StateSync.SnapshotInterval = snapshotInterval
+	settings.Telemetry.ServiceName = app.Name
+	settings.Pace.BlockTime = blockTime
+	return settings
+}
+
+// snapshotInterval is how many blocks lie between the states that a new node
+// offers to those who join.
+const snapshotInterval = 1000
 
 // cometConfig is config.toml of a new node.
 func cometConfig() *cmtcfg.Config {

@@ -1,0 +1,116 @@
+package apptest
+
+import (
+	"bytes"
+	"fmt"
+	randv2 "math/rand/v2"
+
+	abci "github.com/cometbft/cometbft/abci/types"
+	dbm "github.com/cosmos/cosmos-db"
+
+	"cosmossdk.io/log/v2"
+
+	"github.com/cosmos/cosmos-sdk/baseapp"
+	cryptocodec "github.com/cosmos/cosmos-sdk/crypto/codec"
+	simtestutil "github.com/cosmos/cosmos-sdk/testutil/sims"
+
+	"github.com/plexusnet/plexus/chain/app"
+)
+
+// kind is what an instance does besides running blocks.
+type kind string
+
+const (
+	checking kind = "that checks transactions"
+	plain    kind = "that checks nothing"
+	crashing kind = "that crashes"
+)
+
+// instance is one application with its database.
+type instance struct {
+	kind kind
+	cfg  Config
+	db   dbm.DB
+	app  *app.App
+}
+
+func newInstance(k kind, cfg Config) (*instance, error) {
+	in := &instance{kind: k, cfg: cfg, db: dbm.NewMemDB()}
+	return in, in.open()
+}
+
+func (in *instance) open() error {
+	options := []func(*baseapp.BaseApp){baseapp.SetChainID(ChainID)}
+	if in.kind == checking && in.cfg.MinGasPrices != "" {
+		options = append(options, baseapp.SetMinGasPrices(in.cfg.MinGasPrices))
+	}
+	a, err := app.New(log.NewNopLogger(), in.db, true, simtestutil.EmptyAppOptions{}, options...)
+	if err != nil {
+		return fmt.Errorf("instance %s: %w", in.kind, err)
+	}
+	in.app = a
+	return nil
+}
+
+// initChain starts from a genesis. Modules panic on a bad one, as they should
+// in a node; here it is an error.
+func (in *instance) initChain(req *abci.RequestInitChain) (res *abci.ResponseInitChain, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			if cause, ok := r.(error); ok {
+				err = cause
+				return
+			}
+			err = fmt.Errorf("genesis: %v", r)
+		}
+	}()
+	return in.app.InitChain(req)
+}
+
+// run runs a block and commits it.
+func (in *instance) run(req *abci.RequestFinalizeBlock, rng *randv2.Rand) (*abci.ResponseFinalizeBlock, error) {
+	res, err := in.app.FinalizeBlock(req)
+	if err != nil {
+		return nil, err
+	}
+	crash := in.kind == crashing && rng.IntN(crashEvery) == 0
+	// Before the first commit there is nothing to open again.
+	if crash && in.app.LastBlockHeight() > 0 && rng.IntN(2) == 0 {
+		if err := in.open(); err != nil {
+			return nil, err
+		}
+		if res, err = in.app.FinalizeBlock(req); err != nil {
+			return nil, fmt.Errorf("after a crash before the commit: %w", err)
+		}
+		crash = false
+	}
+	if _, err := in.app.Commit(); err != nil {
+		return nil, err
+	}
+	if crash {
+		return res, in.reopen(req.Height, res.AppHash)
+	}
+	return res, nil
+}
+
+// reopen starts the application again from its database and compares where it
+// is with where it was.
+func (in *instance) reopen(height int64, hash []byte) error {
+	if err := in.open(); err != nil {
+		return err
+	}
+	if in.app.LastBlockHeight() != height || !bytes.Equal(in.app.LastCommitID().Hash, hash) {
+		return fmt.Errorf("after a crash at height %d with app hash %X it is at height %d with %X",
+			height, hash, in.app.LastBlockHeight(), in.app.LastCommitID().Hash)
+	}
+	return nil
+}
+
+// addressOf returns the consensus address of a validator.
+func addressOf(v abci.ValidatorUpdate) []byte {
+	key, err := cryptocodec.FromCmtProtoPublicKey(v.PubKey)
+	if err != nil {
+		panic(err) // the application itself sent it
+	}
+	return key.Address()
+}

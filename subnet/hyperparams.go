@@ -32,7 +32,17 @@ type Hyperparams struct {
 	BurnIncrease       uint32 // basis points of the price after a registration
 	BurnHalfLife       uint64 // blocks
 	MinNonImmune       uint32
+	CommitReveal       string // how weights are hidden: one of the CommitReveal constants
+	RevealPeriod       uint64 // epochs that a commit stays hidden
 }
+
+// How a subnet hides the weights of its validators from those who would copy
+// them.
+const (
+	CommitRevealTimelock = "timelock" // encrypted to a future round of the beacon
+	CommitRevealHash     = "hash"     // behind a hash that the author opens
+	CommitRevealOff      = "off"      // not at all: plain weights
+)
 
 // Bounds of the hyperparameters that cost the chain time or space.
 const (
@@ -41,6 +51,7 @@ const (
 	maxPeriod   = 100_000_000 // blocks, 38 years
 	maxIncrease = 100_000     // basis points: tenfold
 	maxSteep    = 32_767      // hundredths
+	maxReveal   = 100         // epochs
 )
 
 // DefaultHyperparams are those of protocol section 5.
@@ -68,6 +79,8 @@ func DefaultHyperparams() Hyperparams {
 		BurnIncrease:       12_600,
 		BurnHalfLife:       360,
 		MinNonImmune:       10,
+		CommitReveal:       CommitRevealTimelock,
+		RevealPeriod:       1,
 	}
 }
 
@@ -94,7 +107,18 @@ func (h Hyperparams) Validate() error {
 		inRange("burn_increase", uint64(h.BurnIncrease), BasisPoints, maxIncrease),
 		inRange("burn_half_life", h.BurnHalfLife, 1, maxPeriod),
 		inRange("min_non_immune", uint64(h.MinNonImmune), 0, uint64(h.MaxUIDs)),
+		validCommitReveal(h.CommitReveal),
+		inRange("reveal_period", h.RevealPeriod, 1, maxReveal),
 	)
+}
+
+func validCommitReveal(scheme string) error {
+	switch scheme {
+	case CommitRevealTimelock, CommitRevealHash, CommitRevealOff:
+		return nil
+	}
+	return fmt.Errorf("commit_reveal is %q, want %q, %q or %q: %w",
+		scheme, CommitRevealTimelock, CommitRevealHash, CommitRevealOff, ErrInvalidParams)
 }
 
 func inRange(name string, value, low, high uint64) error {

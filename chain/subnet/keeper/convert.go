@@ -76,6 +76,8 @@ func HyperparamsFromProto(p subnetv1.Hyperparams) (subnet.Hyperparams, error) {
 		BurnIncrease:       p.BurnIncrease,
 		BurnHalfLife:       p.BurnHalfLife,
 		MinNonImmune:       p.MinNonImmune,
+		CommitReveal:       p.CommitReveal,
+		RevealPeriod:       p.RevealPeriod,
 	}, nil
 }
 
@@ -106,6 +108,8 @@ func HyperparamsToProto(h subnet.Hyperparams) subnetv1.Hyperparams {
 		BurnIncrease:       h.BurnIncrease,
 		BurnHalfLife:       h.BurnHalfLife,
 		MinNonImmune:       h.MinNonImmune,
+		CommitReveal:       h.CommitReveal,
+		RevealPeriod:       h.RevealPeriod,
 	}
 }
 
@@ -122,6 +126,10 @@ func DefaultParams() subnetv1.Params {
 		LockInterval:      100_800, // two weeks of 12 s blocks
 		StakeThreshold:    0,
 		Defaults:          HyperparamsToProto(subnet.DefaultHyperparams()),
+
+		MaxRevealsPerBlock: 32,
+		Beacon:             DefaultBeacon(),
+		FailedCommitFee:    subnet.PLX / 100,
 	}
 }
 
@@ -149,7 +157,7 @@ func ValidateParams(p subnetv1.Params) error {
 	if err := defaults.Validate(); err != nil {
 		return fmt.Errorf("defaults: %w", err)
 	}
-	return nil
+	return validateCommitParams(p)
 }
 
 func splitOf(p subnetv1.Params) subnet.Split {

@@ -35,8 +35,7 @@ func TestEngineIsTheProtocol(t *testing.T) {
 }
 
 // same compares outputs field by field, naming the first that differs.
-func same(t *testing.T, want, got *Output, msg string, args ...any) {
-	t.Helper()
+func same(t require.TestingT, want, got *Output, msg string, args ...any) {
 	w, g := reflect.ValueOf(want).Elem(), reflect.ValueOf(got).Elem()
 	for i := range w.NumField() {
 		name := w.Type().Field(i).Name

@@ -104,6 +104,7 @@ func (s *Server) Serve(ctx context.Context, lis net.Listener) error {
 		return fmt.Errorf("serve on %s: %w", lis.Addr(), err)
 	}
 	<-drained
+	s.cfg.Log.Info("stopped serving")
 	return nil
 }
 

@@ -1,6 +1,9 @@
 package subnet
 
-import "math/bits"
+import (
+	"math"
+	"math/bits"
+)
 
 // PLX is one whole token in nplx, the unit of every amount here.
 const PLX uint64 = 1_000_000_000
@@ -22,6 +25,14 @@ func mulDiv(a, b, c uint64) uint64 {
 func mulDivRem(a, b, c uint64) (quotient, remainder uint64) {
 	hi, lo := bits.Mul64(a, b)
 	return bits.Div64(hi, lo, c)
+}
+
+// saturatingAdd returns a+b, or the largest uint64 where the sum is larger.
+func saturatingAdd(a, b uint64) uint64 {
+	if b > math.MaxUint64-a {
+		return math.MaxUint64
+	}
+	return a + b
 }
 
 // saturatingSub returns a-b, or 0 where b is larger.

@@ -17,7 +17,7 @@ type Clock struct {
 }
 
 // Next returns the height at which the next epoch is due.
-func (c Clock) Next() uint64 { return c.LastEpoch + c.Tempo }
+func (c Clock) Next() uint64 { return saturatingAdd(c.LastEpoch, c.Tempo) }
 
 // DueEpochs returns the indexes of the subnets whose epochs run in the block
 // at height, in the order in which they run and at most limit of them. Those

@@ -127,3 +127,15 @@ func inRange(name string, value, low, high uint64) error {
 	}
 	return fmt.Errorf("%s is %d, want %d to %d: %w", name, value, low, high, ErrInvalidParams)
 }
+
+// Scaled returns the hyperparameters with every period that is counted in
+// blocks divided by a factor, at least 1 block each, for networks in which
+// less time is to pass.
+func (h Hyperparams) Scaled(factor uint64) Hyperparams {
+	for _, period := range []*uint64{
+		&h.Tempo, &h.ImmunityPeriod, &h.ActivityCutoff, &h.WeightsRateLimit, &h.ServingRateLimit, &h.BurnHalfLife,
+	} {
+		*period = max(*period/max(factor, 1), 1)
+	}
+	return h
+}

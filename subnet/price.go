@@ -18,31 +18,39 @@ func (h Hyperparams) PriceAfter(price uint64) uint64 {
 
 // LockPrice returns what opening a subnet locks, in nplx: twice what the last
 // one locked, falling to nothing within two intervals, and never under the
-// floor. Source: protocol section 6.
+// floor. It needs last <= Cap. Source: protocol section 6.
 func LockPrice(floor, last, blocksSince, interval uint64) uint64 {
-	if blocksSince >= 2*interval {
+	if blocksSince/2 >= interval {
 		return floor
 	}
 	return max(floor, 2*last-mulDiv(last, blocksSince, interval))
 }
 
-// halve returns floor-rounded amount * 2^(-blocks/halfLife). It needs
-// halfLife > 0.
+// halve returns floor-rounded amount * 2^(-blocks/halfLife), which never rises
+// with blocks. It needs halfLife > 0.
 func halve(amount, blocks, halfLife uint64) uint64 {
 	whole := blocks / halfLife
 	if whole >= 64 {
 		return 0
 	}
-	amount >>= whole
 	// The fraction of a half-life in binary: bit i stands for 2^-i of one, and
-	// multiplies by 2^(-2^-i).
+	// multiplies by 2^(-2^-i). The factors are multiplied before the amount is:
+	// flooring the amount at each of them could let a price rise by the block.
 	fraction, _ := bits.Div64(blocks%halfLife, 0, halfLife)
+	left := uint64(0) // of the amount, in 2^-64; 0 stands for all of it
 	for i, factor := range halvingFactors() {
-		if fraction>>(63-i)&1 == 1 {
-			amount, _ = bits.Mul64(amount, factor)
+		switch {
+		case fraction>>(63-i)&1 == 0:
+		case left == 0:
+			left = factor
+		default:
+			left, _ = bits.Mul64(left, factor)
 		}
 	}
-	return amount
+	if left != 0 {
+		amount, _ = bits.Mul64(amount, left)
+	}
+	return amount >> whole
 }
 
 // halvingFactors returns floor(2^64 * 2^(-2^-i)) for i = 1 .. 32: a fraction of

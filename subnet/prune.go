@@ -10,7 +10,7 @@ type Standing struct {
 
 // Immune tells whether a neuron registered at a height is still protected.
 func (h Hyperparams) Immune(registered, height uint64) bool {
-	return height < registered+h.ImmunityPeriod
+	return saturatingSub(height, registered) < h.ImmunityPeriod
 }
 
 // Replaceable returns the uid that a new registration takes over in a full

@@ -1,6 +1,10 @@
 package subnet
 
-import "fmt"
+import (
+	"cmp"
+	"fmt"
+	"slices"
+)
 
 // Split says how an epoch's emission is divided, in basis points.
 type Split struct {
@@ -43,37 +47,26 @@ func (s Split) Divide(amount uint64) Parts {
 // exactly. All shares 0 give nothing to anybody. The sum of the shares must
 // fit in 64 bits. Source: protocol section 2.
 func Apportion(amount uint64, shares []uint64) []uint64 {
-	parts, remainders, left := floors(amount, shares)
-	if left == amount {
-		return parts
-	}
-	for ; left > 0; left-- {
-		best := 0
-		for i, r := range remainders {
-			if r > remainders[best] {
-				best = i
-			}
-		}
-		parts[best]++
-		remainders[best] = 0
-	}
-	return parts
-}
-
-func floors(amount uint64, shares []uint64) (parts, remainders []uint64, left uint64) {
-	parts = make([]uint64, len(shares))
-	remainders = make([]uint64, len(shares))
+	parts := make([]uint64, len(shares))
 	sum := uint64(0)
 	for _, s := range shares {
 		sum += s
 	}
 	if sum == 0 {
-		return parts, remainders, amount
+		return parts
 	}
-	left = amount
+	remainders, order := make([]uint64, len(shares)), make([]int, len(shares))
+	left := amount
 	for i, s := range shares {
 		parts[i], remainders[i] = mulDivRem(amount, s, sum)
 		left -= parts[i]
+		order[i] = i
 	}
-	return parts, remainders, left
+	// The remainders add up to left * sum and each is less than sum, so there
+	// are more of them than there is left.
+	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(remainders[b], remainders[a]) })
+	for _, i := range order[:left] {
+		parts[i]++
+	}
+	return parts
 }

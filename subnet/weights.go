@@ -2,6 +2,7 @@ package subnet
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/plexusnet/plexus/consensus"
 )
@@ -56,7 +57,7 @@ func (h Hyperparams) BlocksUntilWeights(author Author, height uint64) uint64 {
 	if !author.HasSet {
 		return 0
 	}
-	return saturatingSub(author.Updated+h.WeightsRateLimit, height)
+	return saturatingSub(h.WeightsRateLimit, saturatingSub(height, author.Updated))
 }
 
 func loneSelfWeight(uid uint16, uids []uint32) bool {
@@ -67,23 +68,14 @@ func (h Hyperparams) buildRow(n int, o Opinion) (consensus.Row, error) {
 	if len(o.UIDs) != len(o.Values) {
 		return nil, fmt.Errorf("%d uids but %d values: %w", len(o.UIDs), len(o.Values), ErrInvalidWeights)
 	}
-	if len(o.UIDs) > n {
-		return nil, fmt.Errorf("%d weights for %d neurons: %w", len(o.UIDs), n, ErrInvalidWeights)
-	}
-	values := make([]uint32, n)
-	given := make([]bool, n)
-	for i, uid := range o.UIDs {
-		if uid < uint32(n) && given[uid] {
+	sorted := slices.Sorted(slices.Values(o.UIDs))
+	for i, uid := range sorted {
+		if i > 0 && sorted[i-1] == uid {
 			return nil, fmt.Errorf("uid %d is given twice: %w", uid, ErrInvalidWeights)
 		}
-		if uid < uint32(n) {
-			values[uid], given[uid] = o.Values[i], true
-		}
 	}
-	for _, uid := range o.UIDs {
-		if uid >= uint32(n) {
-			return nil, fmt.Errorf("uid %d, the subnet has uids 0 to %d: %w", uid, n-1, ErrUnknownUID)
-		}
+	if last := len(sorted) - 1; last >= 0 && uint64(sorted[last]) >= uint64(n) {
+		return nil, fmt.Errorf("uid %d, the subnet has %d neurons: %w", sorted[last], n, ErrUnknownUID)
 	}
 	if len(o.UIDs) < int(h.MinAllowedWeights) {
 		return nil, fmt.Errorf("%d weights, the subnet wants at least %d: %w", len(o.UIDs), h.MinAllowedWeights, ErrTooFewWeights)
@@ -92,6 +84,11 @@ func (h Hyperparams) buildRow(n int, o Opinion) (consensus.Row, error) {
 		if v > 65535 {
 			return nil, fmt.Errorf("weight of uid %d is %d, the most is 65535: %w", o.UIDs[i], v, ErrInvalidWeights)
 		}
+	}
+	values := make([]uint32, n)
+	given := make([]bool, n)
+	for i, uid := range o.UIDs {
+		values[uid], given[uid] = o.Values[i], true
 	}
 	row := make(consensus.Row, 0, len(o.UIDs))
 	for uid, v := range consensus.MaxUpscale(nil, values) {

@@ -1,12 +1,14 @@
 package validator
 
 import (
+	"cmp"
 	"context"
 	cryptorand "crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -89,7 +91,9 @@ func (v *Validator) Run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return v.probe(ctx) })
 	group.Go(func() error { v.watch(ctx); return nil })
-	return group.Wait()
+	err = group.Wait()
+	v.Log.Info("stopped")
+	return err
 }
 
 // bind gives the hotkey the stake of its staking validator, if that is asked for and needed.
@@ -107,8 +111,7 @@ func (v *Validator) bind(ctx context.Context, standing metagraph.Standing) error
 
 // probe runs rounds, at the pace that the options say.
 func (v *Validator) probe(ctx context.Context) error {
-	seed := rand.NewChaCha8(randomSeed())
-	random := rand.New(seed)
+	random := rand.New(rand.NewChaCha8(randomSeed()))
 	pool := client.NewPool(v.Options.Dialer)
 	defer pool.Close()
 	for ctx.Err() == nil {
@@ -171,6 +174,7 @@ func (v *Validator) graph(ctx context.Context) (*metagraph.Metagraph, error) {
 }
 
 func (v *Validator) report(round int, took time.Duration, results []Result, known map[uint16]Evidence) {
+	slices.SortFunc(results, func(a, b Result) int { return cmp.Compare(a.Neuron.UID, b.Neuron.UID) })
 	scores := make([]string, len(results))
 	for i, r := range results {
 		scores[i] = fmt.Sprintf("%d=%.3f", r.Neuron.UID, known[r.Neuron.UID].Accuracy())

@@ -155,6 +155,9 @@ func New(logger log.Logger, db dbm.DB, load bool, options servertypes.AppOptions
 			a.observe(ctx.BlockHeight(), ctx.BlockTime())
 		}
 	})
+	if err := a.registerUpgrades(upgrades(), cast.ToString(options.Get(flags.FlagHome))); err != nil {
+		return nil, err
+	}
 	if load {
 		if err := a.LoadLatestVersion(); err != nil {
 			return nil, fmt.Errorf("load the latest state: %w", err)

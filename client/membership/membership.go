@@ -90,7 +90,7 @@ func (m *Member) join(ctx context.Context) (metagraph.Standing, error) {
 func (m *Member) rules(ctx context.Context) (metagraph.Rules, error) {
 	rules, err := m.Chain.Rules(ctx, m.Netuid)
 	if errors.Is(err, metagraph.ErrNotFound) {
-		return rules, fmt.Errorf("%w: %d; list them with: plexus query subnet subnets", ErrNoSubnet, m.Netuid)
+		return rules, fmt.Errorf("%w: %d; list them with: plexus query subnet list", ErrNoSubnet, m.Netuid)
 	}
 	return rules, err
 }

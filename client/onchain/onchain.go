@@ -39,6 +39,15 @@ type Nodes struct {
 	Paying *chainclient.Client // offers a gas price; may be nil where nothing is registered or bound
 }
 
+// Close closes the clients there are.
+func (n Nodes) Close() {
+	for _, c := range []*chainclient.Client{n.Free, n.Paying} {
+		if c != nil {
+			c.Close()
+		}
+	}
+}
+
 // Chain is a chain seen through one node. It is safe for concurrent use.
 type Chain struct {
 	node   *chainclient.Client
@@ -146,24 +155,36 @@ func (c *Chain) BindHotkey(ctx context.Context) error {
 	return signing(c.keys.Operator, err)
 }
 
-// signing translates what came of a transaction. An account that the chain does not know cannot pay, and is no
-// missing neuron.
+// failure is an error of the chain client, under the name that this side knows it by.
+type failure struct {
+	kind error
+	err  error
+}
+
+// Error says what the chain client said; that names the kind already.
+func (f *failure) Error() string { return f.err.Error() }
+
+// Unwrap returns the kind and the chain client's error.
+func (f *failure) Unwrap() []error { return []error{f.kind, f.err} }
+
+func translate(err error) error {
+	switch {
+	case errors.Is(err, chainclient.ErrNotFound):
+		return &failure{kind: metagraph.ErrNotFound, err: err}
+	case errors.Is(err, chainclient.ErrUnavailable):
+		return &failure{kind: metagraph.ErrUnavailable, err: err}
+	default:
+		return err
+	}
+}
+
+// signing translates what came of a transaction. An account that the chain does not know cannot sign, which is another
+// matter than a neuron that it does not know.
 func signing(s *chainclient.Signer, err error) error {
 	if errors.Is(err, chainclient.ErrNotFound) {
 		return fmt.Errorf("the chain does not know the account %s (%s): send it some coins first: %v", s.Name(), s.Address(), err)
 	}
 	return translate(err)
-}
-
-func translate(err error) error {
-	switch {
-	case errors.Is(err, chainclient.ErrNotFound):
-		return fmt.Errorf("%w: %w", metagraph.ErrNotFound, err)
-	case errors.Is(err, chainclient.ErrUnavailable):
-		return fmt.Errorf("%w: %w", metagraph.ErrUnavailable, err)
-	default:
-		return err
-	}
 }
 
 func fromMetagraph(a *subnetv1.QueryMetagraphResponse) (*metagraph.Metagraph, error) {

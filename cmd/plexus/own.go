@@ -4,10 +4,12 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	consensuscmd "github.com/plexusnet/plexus/cmd/plexus/consensus"
 	infercmd "github.com/plexusnet/plexus/cmd/plexus/infer"
 	minercmd "github.com/plexusnet/plexus/cmd/plexus/miner"
 	modelcmd "github.com/plexusnet/plexus/cmd/plexus/model"
 	runtimecmd "github.com/plexusnet/plexus/cmd/plexus/runtime"
+	testnetcmd "github.com/plexusnet/plexus/cmd/plexus/testnet"
 	validatorcmd "github.com/plexusnet/plexus/cmd/plexus/validator"
 )
 
@@ -22,6 +24,8 @@ func addOwnCommands(root *cobra.Command) {
 		infercmd.Command(),
 		modelcmd.Command(),
 		runtimecmd.Command(),
+		consensuscmd.Command(),
+		testnetcmd.Command(),
 	} {
 		cmd.GroupID = ownGroup
 		root.AddCommand(cmd)

@@ -8,7 +8,7 @@ import (
 	"strconv"
 
 	"gonum.org/v1/plot"
-	"gonum.org/v1/plot/palette/moreland"
+	"gonum.org/v1/plot/palette"
 	"gonum.org/v1/plot/plotter"
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
@@ -38,15 +38,13 @@ func newPlot(title string) *plot.Plot {
 // share.
 func PlotLines(maps []*Map) *plot.Plot {
 	p := newPlot("Retention lines: emission of the honest = stake of the honest")
-	colors := moreland.SmoothBlueRed()
-	colors.SetMin(0)
-	colors.SetMax(float64(max(len(maps)-1, 1)))
+	colors := shades(len(maps))
 	for i, m := range maps {
 		points := make(plotter.XYs, m.Grid)
 		for c, h := range m.Line() {
 			points[c] = plotter.XY{X: h, Y: m.Utility(c)}
 		}
-		line := &plotter.Line{XYs: points, LineStyle: draw.LineStyle{Width: vg.Points(1.5), Color: colorAt(colors, i)}}
+		line := &plotter.Line{XYs: points, LineStyle: draw.LineStyle{Width: vg.Points(1.5), Color: colors[i]}}
 		p.Add(line)
 		p.Legend.Add(fmt.Sprintf("S_H %.2f: W_H %.3f", m.Setting.HonestStake, m.Needed()), line)
 	}
@@ -54,24 +52,21 @@ func PlotLines(maps []*Map) *plot.Plot {
 	return p
 }
 
-type colorMap interface {
-	At(float64) (color.Color, error)
+// shades gives n clearly different colours from blue to red.
+func shades(n int) []color.Color {
+	return palette.Rainbow(max(n, 2), palette.Blue, palette.Red, 1, 0.85, 1).Colors()
 }
 
-func colorAt(m colorMap, i int) color.Color {
-	c, err := m.At(float64(i))
-	if err != nil {
-		return color.Black
-	}
-	return c
-}
+type listed []color.Color
+
+func (l listed) Colors() []color.Color { return l }
 
 // PlotContours draws E_H of one map as contours in steps of a tenth, with the retention line.
 func PlotContours(m *Map) *plot.Plot {
-	p := newPlot(fmt.Sprintf("Emission of the honest, stake %.2f, sigma %g, kappa %g, beta %g, xi %g",
+	p := newPlot(fmt.Sprintf("Emission of the honest in tenths; stake %.2f, sigma %g, kappa %g, beta %g, xi %g",
 		m.Setting.HonestStake, m.Setting.Sigma, m.Setting.Kappa, m.Setting.Penalty, m.Setting.Xi))
 	levels := []float64{0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9}
-	contour := plotter.NewContour(m, levels, moreland.SmoothBlueRed().Palette(len(levels)))
+	contour := plotter.NewContour(m, levels, listed(shades(len(levels))))
 	contour.LineStyles = []draw.LineStyle{{Width: vg.Points(0.8)}}
 	p.Add(contour)
 	points := make(plotter.XYs, m.Grid)

@@ -197,23 +197,42 @@ func step(weights, bias, image []float32, label int) {
 	}
 }
 
-// Slow returns a model that multiplies large matrices so many times, each some 20 milliseconds of one core's work. It
+// Slow returns a model that multiplies large matrices so many times, each some milliseconds of one core's work. It
 // takes "x" FP32[1] and gives "y" FP32[].
 func Slow(t testing.TB, multiplications int) []byte {
 	t.Helper()
-	const n = 512
 	b := onnx.NewBuilder("slow")
 	b.Input("x", models.FP32, 1)
 	b.Output("y", models.FP32)
+	multiply(b, multiplications, "x", "y")
+	return bytesOf(t, b)
+}
+
+// multiply computes a scalar from a scalar, slowly.
+func multiply(b *onnx.Builder, times int, from, to string) {
+	const n = 512
 	b.Floats("m", []int64{n, n}, make([]float32, n*n))
-	b.Node("Add", []string{"m", "x"}, []string{"v0"})
+	b.Node("Add", []string{"m", from}, []string{"v0"})
 	last := "v0"
-	for i := range multiplications {
+	for i := range times {
 		next := "v" + strconv.Itoa(i+1)
 		b.Node("MatMul", []string{last, "v0"}, []string{next})
 		last = next
 	}
-	b.Node("ReduceSum", []string{last}, []string{"y"}, onnx.Int("keepdims", 0))
+	b.Node("ReduceSum", []string{last}, []string{to}, onnx.Int("keepdims", 0))
+}
+
+// SlowConstant returns a digit classifier as slow as Slow that gives every class the same probability.
+func SlowConstant(t testing.TB, multiplications, classes int) []byte {
+	t.Helper()
+	b := onnx.NewBuilder("slow-constant")
+	b.Input(digits.InputName, models.FP32, models.Any, 1, digits.Size, digits.Size)
+	b.Output(digits.OutputName, models.FP32, 1, int64(classes))
+	b.Floats("zeros", []int64{1, int64(classes)}, make([]float32, classes))
+	b.Node("ReduceMax", []string{digits.InputName}, []string{"any"}, onnx.Int("keepdims", 0))
+	multiply(b, multiplications, "any", "late")
+	b.Node("Add", []string{"zeros", "late"}, []string{"logits"})
+	b.Node("Softmax", []string{"logits"}, []string{digits.OutputName}, onnx.Int("axis", 1))
 	return bytesOf(t, b)
 }
 

@@ -59,27 +59,19 @@ func AddKeys(cmd *cobra.Command) {
 // caller closes it.
 func Dial(cmd *cobra.Command) (*chainclient.Client, error) { return dial(cmd, "") }
 
-// Nodes are the connections of a program that also pays. Close them when done.
-type Nodes struct{ onchain.Nodes }
-
-// DialNodes prepares the connections to the node, without a fee and with the gas price that was asked for.
-func DialNodes(cmd *cobra.Command) (Nodes, error) {
+// DialNodes prepares the connections of a program that also pays: without a fee, and with the gas price that was asked
+// for. The caller closes them.
+func DialNodes(cmd *cobra.Command) (onchain.Nodes, error) {
 	free, err := dial(cmd, "")
 	if err != nil {
-		return Nodes{}, err
+		return onchain.Nodes{}, err
 	}
 	paying, err := dial(cmd, text(cmd, flagGasPrice))
 	if err != nil {
 		free.Close()
-		return Nodes{}, err
+		return onchain.Nodes{}, err
 	}
-	return Nodes{onchain.Nodes{Free: free, Paying: paying}}, nil
-}
-
-// Close closes both connections.
-func (n Nodes) Close() {
-	n.Free.Close()
-	n.Paying.Close()
+	return onchain.Nodes{Free: free, Paying: paying}, nil
 }
 
 func dial(cmd *cobra.Command, gasPrice string) (*chainclient.Client, error) {

@@ -74,7 +74,7 @@ Exit codes: 2 a picture cannot be read, 3 nobody serves in the subnet, 4 the cha
 	chainflags.Add(cmd)
 	f := cmd.Flags()
 	f.Uint32Var(&s.netuid, "netuid", 0, "subnet to ask")
-	f.StringVar(&s.output, "output", "table", "table or json")
+	f.StringVarP(&s.output, "output", "o", "table", "table or json")
 	f.DurationVar(&s.timeout, "timeout", 5*time.Second, "what one miner gets to answer")
 	f.IntVar(&s.attempts, "attempts", 3, "miners asked before giving up")
 	f.BoolVar(&s.insecure, "insecure", false, "ask miners on other machines in plaintext, if they announce no TLS key")
@@ -211,7 +211,7 @@ func explain(err error, node string) error {
 	case errors.Is(err, metagraph.ErrUnavailable):
 		return &Error{Code: exitChain, Err: fmt.Errorf("the chain does not answer at %s: start a node or name another with --node: %w", node, err)}
 	case errors.Is(err, metagraph.ErrNotFound):
-		return &Error{Code: exitNoMiners, Err: fmt.Errorf("%w; list the subnets with: plexus query subnet subnets", err)}
+		return &Error{Code: exitNoMiners, Err: fmt.Errorf("%w; list the subnets with: plexus query subnet list", err)}
 	case errors.Is(err, client.ErrNoMiners):
 		return &Error{Code: exitNoMiners, Err: fmt.Errorf("%w; start one with: plexus miner start", err)}
 	case errors.Is(err, oip.ErrPlaintext):

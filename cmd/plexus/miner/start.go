@@ -2,6 +2,7 @@
 package minercmd
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -13,6 +14,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
+
+	"github.com/cosmos/cosmos-sdk/version"
 
 	"github.com/plexusnet/plexus/client/amount"
 	"github.com/plexusnet/plexus/client/membership"
@@ -120,7 +123,11 @@ func (s *settings) start(cmd *cobra.Command) error {
 	}
 	ctx, stop := chainflags.UntilSignal(cmd)
 	defer stop()
-
+	keeper, closeNodes, err := s.keeper(cmd, log)
+	if err != nil {
+		return err
+	}
+	defer closeNodes()
 	identity, err := s.identity()
 	if err != nil {
 		return err
@@ -135,22 +142,59 @@ func (s *settings) start(cmd *cobra.Command) error {
 		return err
 	}
 	defer served.Close()
-	model, err := s.announced(served)
-	if err != nil {
-		return err
-	}
 	lis, err := miner.Listen(s.listen, identity, s.insecure)
 	if err != nil {
 		return err
 	}
 	defer lis.Close()
-	endpoint, err := s.endpoint(lis.Addr(), identity, served, model)
-	if err != nil {
+	if keeper.Endpoint, err = s.endpoint(lis.Addr(), identity, served); err != nil {
 		return err
 	}
 	log.Info("serving", "address", lis.Addr(), "tls", !identity.Plaintext(), "models", strings.Join(served.Names(), " "),
 		"runtime", rt.Version(), "library", rt.Path(), "concurrency", rt.Options().MaxConcurrentRuns)
-	return s.run(ctx, cmd, log, lis, identity, served, endpoint, rt.Options().MaxConcurrentRuns)
+
+	config := s.server
+	config.Version, config.Identity, config.Metrics, config.Log = version.Version, identity, keeper.Metrics, log
+	config.MaxInFlight = rt.Options().MaxConcurrentRuns + s.queue
+	return s.run(ctx, miner.NewServer(served, config), lis, keeper)
+}
+
+// run serves, keeps the chain informed, and counts, until ctx ends or one of the three cannot go on.
+func (s *settings) run(ctx context.Context, server *miner.Server, lis net.Listener, keeper *miner.Keeper) error {
+	group, ctx := errgroup.WithContext(ctx)
+	if s.metrics != "" {
+		counted, err := miner.ListenMetrics(s.metrics)
+		if err != nil {
+			return err
+		}
+		keeper.Log.Info("metrics", "address", counted.Addr())
+		group.Go(func() error { return keeper.Metrics.Serve(ctx, counted) })
+	}
+	group.Go(func() error { return server.Serve(ctx, lis) })
+	group.Go(func() error { return keeper.Run(ctx) })
+	return group.Wait()
+}
+
+// keeper returns what keeps the chain informed; the endpoint is still to be said.
+func (s *settings) keeper(cmd *cobra.Command, log *slog.Logger) (*miner.Keeper, func(), error) {
+	maxBurn, err := amount.Parse(s.maxBurn)
+	if err != nil {
+		return nil, nil, fmt.Errorf("--max-burn: %w", err)
+	}
+	signers, err := chainflags.Signers(cmd, s.hotkey, s.coldkey)
+	if err != nil {
+		return nil, nil, err
+	}
+	nodes, err := chainflags.DialNodes(cmd)
+	if err != nil {
+		return nil, nil, err
+	}
+	chain := onchain.New(nodes, onchain.Keys{Hotkey: signers[0], Coldkey: signers[1]}, log)
+	return &miner.Keeper{
+		Member: membership.Member{Netuid: s.netuid, Hotkey: signers[0].Address(), HotkeyName: s.hotkey,
+			CanRegister: signers[1] != nil, MaxBurn: maxBurn, Chain: chain, Log: log},
+		Chain: chain, Interval: s.watch, Metrics: miner.NewMetrics(), Log: log,
+	}, nodes.Close, nil
 }
 
 func (s *settings) check() error {
@@ -163,12 +207,6 @@ func (s *settings) check() error {
 	}
 	if (s.tlsCert == "") != (s.tlsKey == "") {
 		errs = append(errs, errors.New("--tls-cert and --tls-key go together"))
-	}
-	if _, err := amount.Parse(s.maxBurn); err != nil {
-		errs = append(errs, fmt.Errorf("--max-burn: %w", err))
-	}
-	if _, err := amount.Parse(s.price); err != nil {
-		errs = append(errs, fmt.Errorf("--price: %w", err))
 	}
 	return errors.Join(errs...)
 }
@@ -201,79 +239,41 @@ func (s *settings) announced(served *miner.Models) (string, error) {
 }
 
 // endpoint returns what goes on the chain.
-func (s *settings) endpoint(bound net.Addr, identity oip.Identity, served *miner.Models, model string) (metagraph.Endpoint, error) {
+func (s *settings) endpoint(bound net.Addr, identity oip.Identity, served *miner.Models) (metagraph.Endpoint, error) {
+	var none metagraph.Endpoint
+	model, err := s.announced(served)
+	if err != nil {
+		return none, err
+	}
 	hash, err := served.SHA256(model)
 	if err != nil {
-		return metagraph.Endpoint{}, err
+		return none, err
 	}
 	price, err := amount.Parse(s.price)
 	if err != nil {
-		return metagraph.Endpoint{}, err
+		return none, fmt.Errorf("--price: %w", err)
 	}
-	address := s.external
-	if address == "" {
-		address = bound.String()
-	}
-	host, portText, err := net.SplitHostPort(address)
+	host, port, err := s.reachable(bound)
 	if err != nil {
-		return metagraph.Endpoint{}, fmt.Errorf("--external %q: want HOST:PORT: %w", address, err)
+		return none, err
 	}
-	port, err := strconv.ParseUint(portText, 10, 16)
-	if err != nil || port == 0 {
-		return metagraph.Endpoint{}, fmt.Errorf("--external %q: the port is not 1 to 65535", address)
-	}
-	if ip := net.ParseIP(host); host == "" || (ip != nil && ip.IsUnspecified()) {
-		return metagraph.Endpoint{}, fmt.Errorf("nobody can be told to call %s: give --external HOST:PORT, where others reach this miner", address)
-	}
-	return metagraph.Endpoint{Host: host, Port: uint16(port), Protocol: oip.Protocol, TLSKeyHash: identity.KeyHash(),
+	return metagraph.Endpoint{Host: host, Port: port, Protocol: oip.Protocol, TLSKeyHash: identity.KeyHash(),
 		Model: model, ModelSHA256: hash[:], Price: price}, nil
 }
 
-// run serves, keeps the chain informed, and counts, until ctx ends or one of the three cannot go on.
-func (s *settings) run(ctx context.Context, cmd *cobra.Command, log *slog.Logger, lis net.Listener, identity oip.Identity,
-	served *miner.Models, endpoint metagraph.Endpoint, concurrency int) error {
-	metrics := miner.NewMetrics()
-	keeper, closeNode, err := s.keeper(cmd, log, endpoint, metrics)
+// reachable returns where others are to call: what the operator says, else where the miner listens.
+func (s *settings) reachable(bound net.Addr) (host string, port uint16, err error) {
+	address := cmp.Or(s.external, bound.String())
+	host, portText, err := net.SplitHostPort(address)
 	if err != nil {
-		return err
+		return "", 0, fmt.Errorf("--external %q: want HOST:PORT: %w", address, err)
 	}
-	defer closeNode()
-
-	config := s.server
-	config.Version, config.Identity, config.Metrics, config.Log = cmd.Root().Version, identity, metrics, log
-	config.MaxInFlight = concurrency + s.queue
-	group, ctx := errgroup.WithContext(ctx)
-	if s.metrics != "" {
-		counted, err := miner.ListenMetrics(s.metrics)
-		if err != nil {
-			return err
-		}
-		log.Info("metrics", "address", counted.Addr())
-		group.Go(func() error { return metrics.Serve(ctx, counted) })
+	number, err := strconv.ParseUint(portText, 10, 16)
+	if err != nil || number == 0 {
+		return "", 0, fmt.Errorf("--external %q: the port is not 1 to 65535", address)
 	}
-	group.Go(func() error { return miner.NewServer(served, config).Serve(ctx, lis) })
-	group.Go(func() error { return keeper.Run(ctx) })
-	return group.Wait()
-}
-
-func (s *settings) keeper(cmd *cobra.Command, log *slog.Logger, endpoint metagraph.Endpoint, metrics *miner.Metrics) (*miner.Keeper, func(), error) {
-	signers, err := chainflags.Signers(cmd, s.hotkey, s.coldkey)
-	if err != nil {
-		return nil, nil, err
+	if ip := net.ParseIP(host); host == "" || (ip != nil && ip.IsUnspecified()) {
+		return "", 0, fmt.Errorf("nobody can be told to call %s: give --external HOST:PORT, where others reach this miner", address)
 	}
-	maxBurn, err := amount.Parse(s.maxBurn)
-	if err != nil {
-		return nil, nil, err
-	}
-	nodes, err := chainflags.DialNodes(cmd)
-	if err != nil {
-		return nil, nil, err
-	}
-	chain := onchain.New(nodes.Nodes, onchain.Keys{Hotkey: signers[0], Coldkey: signers[1]}, log)
-	keeper := &miner.Keeper{
-		Member: membership.Member{Netuid: s.netuid, Hotkey: signers[0].Address(), HotkeyName: s.hotkey,
-			CanRegister: signers[1] != nil, MaxBurn: maxBurn, Chain: chain, Log: log},
-		Chain: chain, Endpoint: endpoint, Interval: s.watch, Metrics: metrics, Log: log,
-	}
-	return keeper, nodes.Close, nil
+	return host, uint16(number), nil
 }

@@ -108,7 +108,7 @@ func (s *settings) start(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	chain := onchain.New(nodes.Nodes, onchain.Keys{Hotkey: hotkey, Coldkey: coldkey, Operator: operator}, log)
+	chain := onchain.New(nodes, onchain.Keys{Hotkey: hotkey, Coldkey: coldkey, Operator: operator}, log)
 	v := validator.Validator{
 		Member: membership.Member{Netuid: s.netuid, Hotkey: hotkey.Address(), HotkeyName: s.hotkey,
 			CanRegister: coldkey != nil, MaxBurn: maxBurn, Chain: chain, Log: log},

@@ -1,0 +1,149 @@
+package infercmd
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"image"
+	"image/png"
+	"net"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/plexusnet/plexus/client"
+	"github.com/plexusnet/plexus/client/chaintest"
+	"github.com/plexusnet/plexus/client/metagraph"
+	"github.com/plexusnet/plexus/client/oip"
+	"github.com/plexusnet/plexus/miner"
+	"github.com/plexusnet/plexus/miner/minertest"
+	"github.com/plexusnet/plexus/models"
+	"github.com/plexusnet/plexus/models/digits"
+)
+
+func execute(args ...string) (string, error) {
+	var out bytes.Buffer
+	cmd := Command()
+	cmd.SetArgs(args)
+	cmd.SetOut(&out)
+	cmd.SetErr(&out)
+	err := cmd.Execute()
+	return out.String(), err
+}
+
+func codeOf(err error) int {
+	var coded interface{ ExitCode() int }
+	if errors.As(err, &coded) {
+		return coded.ExitCode()
+	}
+	return 1
+}
+
+func picture(t *testing.T) string {
+	t.Helper()
+	drawn := image.NewGray(image.Rect(0, 0, digits.Size, digits.Size))
+	for y := 4; y < 24; y++ {
+		drawn.Pix[y*drawn.Stride+14] = 255
+	}
+	path := filepath.Join(t.TempDir(), "one.png")
+	file, err := os.Create(path)
+	require.NoError(t, err)
+	defer file.Close()
+	require.NoError(t, png.Encode(file, drawn))
+	return path
+}
+
+func TestWhatCannotWorkIsSaidWithItsCode(t *testing.T) {
+	bad := filepath.Join(t.TempDir(), "bad.png")
+	require.NoError(t, os.WriteFile(bad, []byte("not a picture"), 0o644))
+	lis, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	dead := lis.Addr().String()
+	require.NoError(t, lis.Close())
+	tests := map[string]struct {
+		args []string
+		code int
+		says []string
+	}{
+		"not a picture":   {[]string{bad}, exitImage, []string{bad, "PNG or JPEG"}},
+		"no such picture": {[]string{bad + "x"}, exitImage, []string{bad + "x"}},
+		"chain down":      {[]string{picture(t), "--node", dead}, exitChain, []string{dead, "--node", "start a node"}},
+		"no such output":  {[]string{picture(t), "--output", "xml"}, 1, []string{"xml", "json"}},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			_, err := execute(append([]string{"--netuid", "1"}, test.args...)...)
+			require.Error(t, err)
+			require.Equal(t, test.code, codeOf(err), "%v", err)
+			for _, word := range test.says {
+				require.ErrorContains(t, err, word)
+			}
+		})
+	}
+	_, err = execute("--netuid", "1")
+	require.Error(t, err, "no picture")
+	_, err = execute(picture(t))
+	require.ErrorContains(t, err, "netuid")
+}
+
+func TestExplain(t *testing.T) {
+	tests := map[string]struct {
+		err  error
+		code int
+		says string
+	}{
+		"no subnet":      {fmt.Errorf("subnet 9: %w", metagraph.ErrNotFound), exitNoMiners, "plexus query subnet list"},
+		"nobody serves":  {fmt.Errorf("subnet 9: %w", client.ErrNoMiners), exitNoMiners, "plexus miner start"},
+		"nobody answers": {fmt.Errorf("subnet 9: %w", client.ErrNoAnswer), exitNoAnswer, "--attempts"},
+		"in plaintext":   {fmt.Errorf("%w: %w", client.ErrNoAnswer, oip.ErrPlaintext), exitNoAnswer, "plaintext"},
+		"the chain":      {fmt.Errorf("subnet 9: %w", metagraph.ErrUnavailable), exitChain, "127.0.0.1:9090"},
+		"anything else":  {errors.New("else"), 1, "else"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			err := explain(test.err, "127.0.0.1:9090")
+			require.Equal(t, test.code, codeOf(err))
+			require.ErrorIs(t, err, test.err)
+			require.ErrorContains(t, err, test.says)
+		})
+	}
+}
+
+func TestAskTellsWhoAnsweredWhat(t *testing.T) {
+	server := minertest.Serve(t, miner.ServerConfig{}, map[string][]byte{
+		"digits": minertest.Constant(t, []int64{1, 10}, 0, 0, 0.25, 0, 0, 0, 0, 0.75, 0, 0), "garbage": minertest.Constant(t, []int64{1, 2}, 1, 0)})
+	chain := chaintest.New(1)
+	chain.Add(metagraph.Neuron{Hotkey: "plx1bad", Incentive: 9, Endpoint: server.Endpoint("garbage")},
+		metagraph.Neuron{Hotkey: "plx1good", Incentive: 5, Endpoint: server.Endpoint("digits")})
+	c := client.New(chain.As(""), client.Options{})
+	defer c.Close()
+	input := models.FromFloat32s(digits.InputName, []int64{1, 1, digits.Size, digits.Size}, make([]float32, digits.Size*digits.Size))
+	got, err := ask(t.Context(), c, 1, "seven.png", input)
+	require.NoError(t, err)
+	require.Equal(t, 7, got.Label)
+	require.Equal(t, float32(0.75), got.Confidence)
+	require.Equal(t, minerAnswer{UID: 1, Hotkey: "plx1good", Endpoint: server.Address, Model: "digits", Version: "1", Incentive: 5}, got.Miner)
+	require.Len(t, got.Failed, 1, "an answer that makes no sense is no answer")
+
+	got.ElapsedMS, got.Miner.Endpoint, got.Failed = 1.5, "127.0.0.1:8500", []string{"uid 0: reason"}
+	var out bytes.Buffer
+	require.NoError(t, table(&out, []answer{got}))
+	require.Equal(t, `IMAGE      LABEL  CONFIDENCE  UID  HOTKEY    ENDPOINT        MODEL     TIME
+seven.png  7      75.0%       1    plx1good  127.0.0.1:8500  digits/1  1.50ms
+
+seven.png
+  0    0.0%
+  1    0.0%
+  2   25.0%  ##########
+  3    0.0%
+  4    0.0%
+  5    0.0%
+  6    0.0%
+  7   75.0%  ##############################
+  8    0.0%
+  9    0.0%
+asked before, in vain: uid 0: reason
+`, out.String())
+}

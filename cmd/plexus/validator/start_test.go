@@ -1,0 +1,51 @@
+package validatorcmd
+
+import (
+	"bytes"
+	"testing"
+
+	"github.com/cosmos/cosmos-sdk/crypto/hd"
+	"github.com/cosmos/cosmos-sdk/crypto/keyring"
+	"github.com/stretchr/testify/require"
+
+	chainclient "github.com/plexusnet/plexus/chain/client"
+)
+
+func TestStartRefusesWhatCannotWork(t *testing.T) {
+	folder := t.TempDir()
+	kr, err := chainclient.OpenKeyring(folder, keyring.BackendTest, nil)
+	require.NoError(t, err)
+	for _, name := range []string{"hot", "cold", "operator"} {
+		_, _, err = kr.NewMnemonic(name, keyring.English, "m/44'/118'/0'/0/0", "", hd.Secp256k1)
+		require.NoError(t, err)
+	}
+	tests := map[string]struct {
+		args []string
+		says []string
+	}{
+		"no subnet":             {[]string{"--netuid", "0"}, []string{"--netuid"}},
+		"no challenges":         {[]string{"--challenges", "0"}, []string{"--challenges"}},
+		"no time":               {[]string{"--deadline", "0s"}, []string{"--deadline"}},
+		"not a quantile":        {[]string{"--quantile", "1"}, []string{"--quantile 1"}},
+		"not a number":          {[]string{"--sharpness", "NaN"}, []string{"--sharpness"}},
+		"not finite":            {[]string{"--half-life", "+Inf"}, []string{"--half-life"}},
+		"not an amount":         {[]string{"--max-burn", "much"}, []string{"--max-burn", `"much"`}},
+		"no such key":           {[]string{"--operator", "nobody"}, []string{`"nobody"`, "plexus keys list"}},
+		"two owners of one key": {[]string{"--coldkey", "cold", "--operator", "operator"}, []string{"--coldkey cold", "--operator operator", "different accounts"}},
+		"not a node":            {[]string{"--node", "nowhere"}, []string{"nowhere", "host:port"}},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			var out bytes.Buffer
+			cmd := Command()
+			cmd.SetArgs(append([]string{"start", "--netuid", "1", "--hotkey", "hot", "--keyring-backend", "test", "--keyring-dir", folder}, test.args...))
+			cmd.SetOut(&out)
+			cmd.SetErr(&out)
+			err := cmd.ExecuteContext(t.Context())
+			require.Error(t, err)
+			for _, word := range test.says {
+				require.ErrorContains(t, err, word)
+			}
+		})
+	}
+}

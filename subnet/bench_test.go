@@ -1,0 +1,5 @@
+package subnet
+
+import "strconv"
+
+func benchName(what string, n int) string { return strconv.Itoa(n) + " " + what }

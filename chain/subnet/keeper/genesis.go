@@ -36,7 +36,7 @@ func ValidateGenesis(g *subnetv1.GenesisState) error {
 	if len(g.Pending.Netuids) != len(g.Pending.Amounts) {
 		return fmt.Errorf("pending has %d netuids but %d amounts", len(g.Pending.Netuids), len(g.Pending.Amounts))
 	}
-	return nil
+	return validateCommits(g)
 }
 
 func validateSubnet(s subnetv1.GenesisSubnet) error {
@@ -105,6 +105,9 @@ func (k *Keeper) InitGenesis(ctx context.Context, g *subnetv1.GenesisState) erro
 		if err := k.initSubnet(ctx, s); err != nil {
 			return fmt.Errorf("subnet %d: %w", s.Subnet.Netuid, err)
 		}
+	}
+	if err := k.initCommits(ctx, g); err != nil {
+		return err
 	}
 	return k.checkAccounts(ctx)
 }
@@ -198,7 +201,7 @@ func (k *Keeper) ExportGenesis(ctx context.Context) (*subnetv1.GenesisState, err
 		}
 		g.Subnets = append(g.Subnets, exported)
 	}
-	return g, nil
+	return g, k.exportCommits(ctx, g)
 }
 
 func (k *Keeper) exportSubnet(ctx context.Context, s subnetv1.Subnet) (subnetv1.GenesisSubnet, error) {

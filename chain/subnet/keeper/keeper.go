@@ -55,6 +55,9 @@ type Keeper struct {
 	hotkeyOwners collections.Map[string, string]                           // hotkey -> coldkey
 	bindings     collections.Map[string, string]                           // hotkey -> operator
 	boundHotkeys collections.Map[string, string]                           // operator -> hotkey
+
+	hidden   commitState
+	verified verifier
 }
 
 // New returns a keeper over a store. The authority is the address that may
@@ -88,6 +91,7 @@ func New(cdc codec.BinaryCodec, service store.KVStoreService, authority string,
 		bindings:     collections.NewMap(sb, collections.NewPrefix(12), "bindings", collections.StringKey, collections.StringValue),
 		boundHotkeys: collections.NewMap(sb, collections.NewPrefix(13), "bound_hotkeys", collections.StringKey, collections.StringValue),
 	}
+	k.hidden = newCommitState(sb, cdc)
 	for _, name := range []string{EmissionAccount, LockAccount} {
 		if accounts.GetModuleAddress(name) == nil {
 			return nil, fmt.Errorf("module account %s has not been set", name)

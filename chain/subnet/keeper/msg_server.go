@@ -109,6 +109,9 @@ func (m MsgServer) SetWeights(ctx context.Context, msg *subnetv1.MsgSetWeights) 
 	if err != nil {
 		return nil, err
 	}
+	if err := hyper.CheckScheme(subnet.CommitRevealOff); err != nil {
+		return nil, refuseCommit(err)
+	}
 	author, err := m.k.author(ctx, msg.Netuid, uid, msg.Hotkey)
 	if err != nil {
 		return nil, err
@@ -136,12 +139,16 @@ func (k *Keeper) author(ctx context.Context, netuid, uid uint32, hotkey string) 
 	if err != nil {
 		return subnet.Author{}, err
 	}
+	committed, err := getOr(ctx, k.hidden.committed, rowKey(netuid, int(uid)))
+	if err != nil {
+		return subnet.Author{}, err
+	}
 	return subnet.Author{
 		UID:     uint16(uid),
 		Stake:   stake,
 		Permit:  at(outcome.Permit, int(uid)),
-		HasSet:  last.set,
-		Updated: last.updated,
+		HasSet:  last.set || committed > 0,
+		Updated: max(last.updated, committed),
 	}, nil
 }
 
@@ -196,6 +203,9 @@ func (m MsgServer) UpdateParams(ctx context.Context, msg *subnetv1.MsgUpdatePara
 	if err := ValidateParams(msg.Params); err != nil {
 		return nil, refuse(err)
 	}
+	if err := m.k.changeBeacon(ctx, msg.Params.Beacon); err != nil {
+		return nil, err
+	}
 	return &subnetv1.MsgUpdateParamsResponse{}, m.k.params.Set(ctx, msg.Params)
 }
 
@@ -208,6 +218,12 @@ func (k *Keeper) IsDuty(ctx context.Context, msg sdk.Msg) (bool, error) {
 		return k.uids.Has(ctx, collections.Join(m.Hotkey, m.Netuid))
 	case *subnetv1.MsgSetWeights:
 		return k.uids.Has(ctx, collections.Join(m.Hotkey, m.Netuid))
+	case *subnetv1.MsgCommitWeights:
+		return k.isCommitDuty(ctx, m.Netuid, m.Hotkey, m)
+	case *subnetv1.MsgCommitHash:
+		return k.isCommitDuty(ctx, m.Netuid, m.Hotkey, m)
+	case *subnetv1.MsgSubmitPulse:
+		return k.IsUsefulPulse(ctx, m)
 	default:
 		return false, nil
 	}

@@ -127,6 +127,9 @@ func (k *Keeper) evict(ctx context.Context, netuid uint32, hyper subnet.Hyperpar
 	if err := k.bonds.Remove(ctx, key); err != nil {
 		return 0, err
 	}
+	if err := k.dropCommits(ctx, netuid, uint32(out)); err != nil {
+		return 0, err
+	}
 	emitEvent(ctx, "deregister", attr("netuid", netuid), attr("uid", out), attr("hotkey", old.Hotkey), attr("emission", standing[out].Emission))
 	return uint32(out), nil
 }

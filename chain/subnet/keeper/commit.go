@@ -140,7 +140,16 @@ func (k *Keeper) checkCommitter(ctx context.Context, scheme string, netuid uint3
 	for _, m := range mine {
 		window.Committed = window.Committed || isHidden(m) && m.Epoch == c.subnet.Epochs
 	}
-	return c, refuseCommit(c.hyper.CheckCommit(scheme, c.params.StakeThreshold, height(ctx), author, window))
+	return c, refuseCommit(c.hyper.CheckCommit(scheme, c.params.StakeThreshold, inclusion(ctx), author, window))
+}
+
+// inclusion returns the height of the block that a transaction is in, or on its
+// way into the mempool, the next.
+func inclusion(ctx context.Context) uint64 {
+	if sdk.UnwrapSDKContext(ctx).IsCheckTx() {
+		return height(ctx) + 1
+	}
+	return height(ctx)
 }
 
 func (k *Keeper) committer(ctx context.Context, netuid uint32, hotkey string) (c committer, err error) {

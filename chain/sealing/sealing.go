@@ -82,6 +82,10 @@ func Decrypt(round uint64, signature, ciphertext []byte) (*subnetv1.SealedWeight
 	if err != nil {
 		return nil, err
 	}
+	return decode(encoded)
+}
+
+func decode(encoded []byte) (*subnetv1.SealedWeights, error) {
 	var s subnetv1.SealedWeights
 	if err := s.Unmarshal(encoded); err != nil {
 		return nil, fmt.Errorf("it holds no SealedWeights: %w", timelock.ErrUndecryptable)

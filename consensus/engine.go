@@ -1,6 +1,7 @@
 package consensus
 
 import (
+	"math"
 	"math/bits"
 	"slices"
 	"sync"
@@ -29,6 +30,8 @@ type Engine struct {
 	workers  []*worker // of the pool, those of this epoch
 	group    sync.WaitGroup
 	plan     plan
+	rows     denseRows
+	vectors  kernels
 }
 
 // plan is what an epoch's parameters mean for the hot loops.
@@ -47,6 +50,7 @@ type liveRow struct {
 	weights Row // nil without a permit
 	bonds   Row
 	divisor rowDivisor
+	whole   bool   // a single weight has all of the row, so that it is 1.0
 	fresh   uint64 // weights toward neurons registered at this block or later are masked
 	masked  bool   // whether there is such a neuron
 	skip    int32  // uid whose weight is masked as a self-weight, -1 for none
@@ -61,7 +65,10 @@ func (e *Engine) Epoch(in *Input) (*Output, error) {
 		return nil, err
 	}
 	e.in = in
-	defer func() { e.in = nil }()
+	defer func() { // keep no hold on the caller's memory
+		e.in = nil
+		clear(e.live)
+	}()
 	e.resize(len(in.Stake))
 	e.countStake()
 	e.givePermits()
@@ -100,6 +107,7 @@ func (e *Engine) resize(n int) {
 	clear(o.Bonds)
 	if e.stake == nil {
 		e.stake, e.votes = new(lane), new(lane)
+		e.vectors = kernels(cpuHasAVX2())
 	}
 }
 
@@ -216,11 +224,11 @@ func (e *Engine) readRows() error {
 	e.live = e.live[:0]
 	entries, room := 0, 0
 	for i := range n {
-		sum, ok := rowSum(in.Weights[i], n)
+		sum, ok := e.vectors.rowSum(in.Weights[i], n)
 		if !ok {
 			return badRow("weights", i, in.Weights[i], n)
 		}
-		if _, ok := rowSum(in.Bonds[i], n); !ok {
+		if _, ok := e.vectors.rowSum(in.Bonds[i], n); !ok {
 			return badRow("bonds", i, in.Bonds[i], n)
 		}
 		r := liveRow{uid: i, bonds: in.Bonds[i], skip: -1, keep: e.out.Permit[i], fresh: in.LastUpdate[i]}
@@ -239,6 +247,7 @@ func (e *Engine) readRows() error {
 		r.masked = newest >= r.fresh
 		if sum = r.unmaskedSum(sum, in.Registered); sum > 0 {
 			r.divisor = newRowDivisor(sum)
+			r.whole = r.hasWhole(sum)
 		}
 		r.offset = room
 		room += scattered(min(len(r.weights)+len(r.bonds), n), 64/4)
@@ -252,19 +261,6 @@ func (e *Engine) readRows() error {
 
 // scattered rounds a length up to an odd number of cache lines, so that items of that distance spread over the cache.
 func scattered(n, perLine int) int { return ((n+perLine-1)/perLine | 1) * perLine }
-
-// rowSum sums the values of a row of a subnet with n neurons and tells whether the row is well-formed.
-func rowSum(row Row, n int) (sum uint64, ok bool) {
-	next := 0
-	for _, entry := range row {
-		if int(entry.UID) < next {
-			return 0, false
-		}
-		next = int(entry.UID) + 1
-		sum += uint64(entry.Value)
-	}
-	return sum, next <= n
-}
 
 // unmaskedSum is the sum of the row's weights that count, given the sum of all.
 func (r *liveRow) unmaskedSum(sum uint64, registered []uint64) uint64 {
@@ -283,6 +279,14 @@ func (r *liveRow) unmaskedSum(sum uint64, registered []uint64) uint64 {
 		}
 	}
 	return sum
+}
+
+// hasWhole tells whether one of the row's weights is its whole sum.
+func (r *liveRow) hasWhole(sum uint64) bool {
+	if sum > math.MaxUint16 {
+		return false
+	}
+	return slices.ContainsFunc(r.weights, func(e Entry) bool { return uint64(e.Value) == sum && int32(e.UID) != r.skip })
 }
 
 // prepare sets up the votes, the plan and the workers.
@@ -314,6 +318,7 @@ func (e *Engine) prepare() {
 	e.plan.yuma3 = p.Yuma3
 	e.plan.liquid = p.Yuma3 && p.LiquidAlpha
 	e.plan.plain = sole || alpha == 0 || alpha == fixed.One
+	e.plan.dense = e.plan.dense && len(e.live) > 0 && !e.plan.plain && !e.plan.liquid && e.rows.load(e)
 	e.startWorkers()
 }
 

@@ -16,7 +16,11 @@ func TestEngineIsTheProtocol(t *testing.T) {
 	if testing.Short() {
 		cases = 300
 	}
-	engines := []*Engine{{}, {Workers: 2}, {Workers: 5}}
+	engines := []*Engine{{}, {Workers: 2}, {Workers: 5}, {Workers: 1}}
+	scalar := engines[3]
+	_, err := scalar.Epoch(&Input{OwnerUID: -1}) // finds out about the processor
+	require.NoError(t, err)
+	scalar.vectors = false
 	for seed := range uint64(cases) {
 		r := rand.New(rand.NewPCG(seed, 1))
 		n := 1 + r.IntN(40)

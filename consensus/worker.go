@@ -2,7 +2,6 @@ package consensus
 
 import (
 	"math"
-	"math/bits"
 
 	"github.com/plexusnet/plexus/consensus/fixed"
 )
@@ -39,7 +38,8 @@ type worker struct {
 	normalEnd  []int           // where each column ends in normal
 	trust      *lane           // sum of clipped weights by live row
 	income     *lane           // dividends before normalisation by live row
-	run        func()          // calls task and reports to the group
+	dense      denseWorker
+	run        func() // calls task and reports to the group
 	task       func(*worker)
 }
 
@@ -86,39 +86,17 @@ func (w *worker) columns() {
 		w.wcur[k], w.bcur[k] = seek(r.weights, w.from), seek(r.bonds, w.from)
 		w.ends[k] = r.offset + r.room(w.from, int(w.wcur[k]+w.bcur[k]))
 	}
-	w.x, w.keys = sized(w.x, rows), sized(w.keys, rows)
-	w.normal, w.normalEnd = w.normal[:0], sized(w.normalEnd, w.to-w.from)
-	limit := max(blockEntries, rowEntries*rows)
+	w.x, w.keys = sized(w.x, rows), sized(w.keys, rows+laneStep)
 	if e.plan.dense {
-		w.denseColumns(limit)
+		w.denseColumns()
 	} else {
-		w.sparseColumns(limit)
-	}
-}
-
-// denseColumns gathers blocks that have an entry for every pair; those of missing pairs are zero.
-func (w *worker) denseColumns(limit int) {
-	e := w.e
-	rows, stride := len(e.live), scattered(len(e.live), 64/8)
-	width := max(1, limit/stride)
-	w.val = sized(w.val, width*stride)
-	w.row = sized(w.row, rows)
-	for k := range w.row {
-		w.row[k] = uint16(k)
-	}
-	for from := w.from; from < w.to; from += width {
-		to := min(from+width, w.to)
-		for k := range e.live {
-			w.gatherDense(k, from, to, stride)
-		}
-		for j := from; j < to; j++ {
-			w.column(j, w.val[(j-from)*stride:][:rows], w.row)
-		}
+		w.sparseColumns(max(blockEntries, rowEntries*rows))
 	}
 }
 
 // sparseColumns gathers blocks that have an entry for every pair with a weight or a bond.
 func (w *worker) sparseColumns(limit int) {
+	w.normal, w.normalEnd = w.normal[:0], sized(w.normalEnd, w.to-w.from)
 	w.count()
 	for from := w.from; from < w.to; {
 		to, entries := w.layOut(from, limit)
@@ -183,49 +161,6 @@ func (w *worker) layOut(from, limit int) (to, entries int) {
 	return to, entries
 }
 
-// gatherDense moves a row's weights and bonds toward the columns [from, to) into the block.
-func (w *worker) gatherDense(k, from, to, stride int) {
-	r := &w.e.live[k]
-	weights := until(r.weights[w.wcur[k]:], to, to-from)
-	bonds := until(r.bonds[w.bcur[k]:], to, to-from)
-	w.wcur[k] += int32(len(weights))
-	w.bcur[k] += int32(len(bonds))
-	val := w.val[k:]
-	divisor, own := r.divisor, int(r.skip)
-	if len(weights) == to-from && len(bonds) == to-from && !r.masked && (own < from || own >= to) {
-		at := 0
-		for i, entry := range weights {
-			val[at] = divisor.divide(entry.Value) | weightGiven | uint64(bonds[i].Value)<<bondShift
-			at += stride
-		}
-		return
-	}
-	for at := 0; at < (to-from)*stride; at += stride {
-		val[at] = 0
-	}
-	for _, entry := range weights {
-		// A masked weight is no part of the sum: its quotient would not even fit.
-		if j := int(entry.UID); j != own && !(r.masked && w.e.in.Registered[j] >= r.fresh) {
-			val[(j-from)*stride] = divisor.divide(entry.Value) | weightGiven
-		}
-	}
-	for _, entry := range bonds {
-		val[(int(entry.UID)-from)*stride] |= uint64(entry.Value) << bondShift
-	}
-}
-
-// until gives the entries before a uid, of which there are at most most.
-func until(row Row, uid, most int) Row {
-	if len(row) >= most && int(row[most-1].UID) == uid-1 {
-		return row[:most] // nothing is missing
-	}
-	n := 0
-	for n < len(row) && int(row[n].UID) < uid {
-		n++
-	}
-	return row[:n]
-}
-
 // gather moves a row's weights and bonds toward columns below to into the block.
 func (w *worker) gather(k uint16, to int) {
 	r := &w.e.live[k]
@@ -268,15 +203,20 @@ func (w *worker) gather(k uint16, to int) {
 	w.wcur[k], w.bcur[k] = int32(p), int32(q)
 }
 
+// bondMask is what old bonds toward a neuron are masked with: nothing, or all of them where it registered since.
+func (e *Engine) bondMask(j int) uint64 {
+	if e.in.LastEpoch <= e.in.Registered[j] {
+		return 0
+	}
+	return bondMask
+}
+
 // column does one column.
 func (w *worker) column(j int, val []uint64, row []uint16) {
 	e := w.e
 	consensus := w.consensus(val, row)
 	e.out.Consensus[j] = fixed.I32F32(consensus)
-	bonds := uint64(bondMask)
-	if e.in.LastEpoch <= e.in.Registered[j] {
-		bonds = 0
-	}
+	bonds := e.bondMask(j)
 	if e.plan.plain {
 		w.plainRank(j, consensus, val, row)
 	} else {
@@ -302,9 +242,6 @@ func (w *worker) column(j int, val []uint64, row []uint16) {
 // minority. Rows without an entry vote for zero.
 func (w *worker) consensus(val []uint64, row []uint16) uint64 {
 	votes, limit := w.e.votes, w.e.minority
-	if guess, ok := w.quickMedian(val, row); ok {
-		return guess
-	}
 	keys := w.keys[:len(val)]
 	n, sum := 0, int64(0)
 	lo, hi := uint64(math.MaxUint64), uint64(0)
@@ -334,61 +271,6 @@ func (w *worker) consensus(val []uint64, row []uint16) uint64 {
 		return hi // no weight reaches the majority: the largest stands
 	}
 	return smallestOver(keys[:n], votes, limit, lo, hi)
-}
-
-const sample = 8 // weights of a column that quickMedian looks at first
-
-// quickMedian is consensus in one round of smallestOver, over a range of weights guessed from a sample. It gives up
-// where the guess was bad or the column is small.
-func (w *worker) quickMedian(val []uint64, row []uint16) (median uint64, ok bool) {
-	limit := w.e.minority
-	if len(val) < 2*sample || limit < 0 {
-		return 0, false
-	}
-	step := len(val) / sample
-	lo, hi := val[0]&weightMask, val[0]&weightMask
-	for i := step; i < len(val); i += step {
-		v := val[i] & weightMask
-		lo, hi = min(lo, v), max(hi, v)
-	}
-	// Room on both sides for weights beyond the sample; what is still outside falls into the last bucket.
-	spread := hi - lo + 1
-	lo -= min(lo, spread)
-	shift := uint(max(bits.Len64(hi+spread-lo)-bucketBits, 0)) & 63
-	votes := w.e.votes
-	var sums [buckets]int64
-	row = row[:len(val)]
-	for i, v := range val {
-		sums[min((v&weightMask-lo)>>shift, buckets-1)] += int64(votes[row[i]])
-	}
-	if sums[buckets-1] != 0 {
-		return 0, false
-	}
-	total := int64(0)
-	for _, s := range sums {
-		total += s
-	}
-	if missing := w.e.allVotes - total; missing != 0 {
-		return 0, false
-	}
-	if total <= limit {
-		return 0, false
-	}
-	b := uint64(0)
-	for b < buckets-1 && sums[b] <= limit {
-		limit -= sums[b]
-		b++
-	}
-	keys := w.keys[:len(val)]
-	n := 0
-	for i, v := range val {
-		v &= weightMask
-		keys[n] = v<<keyShift | uint64(row[i])
-		if (v-lo)>>shift == b {
-			n++
-		}
-	}
-	return smallestOver(keys[:n], votes, limit, lo+b<<shift, lo+b<<shift+1<<shift-1), true
 }
 
 // rank sums the column's clipped weights by stake, and each row's clipped weights.
@@ -525,6 +407,10 @@ func grown[T any](s []T, n int) []T {
 
 // dividends sums what each row earns by its bonds.
 func (w *worker) dividends() {
+	if w.e.plan.dense {
+		w.denseDividends()
+		return
+	}
 	income := w.income
 	clear(income[:len(w.e.live)])
 	at := 0

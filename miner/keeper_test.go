@@ -65,7 +65,7 @@ func serves(chain *chaintest.Chain, want metagraph.Endpoint) func() bool {
 	}
 }
 
-const soon, often = 5 * time.Second, time.Millisecond
+const soon, often = 30 * time.Second, time.Millisecond
 
 func TestKeeperRegistersAndAnnouncesOnce(t *testing.T) {
 	chain := chaintest.New(1)

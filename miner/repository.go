@@ -1,15 +1,9 @@
 package miner
 
 import (
-	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
-	"path/filepath"
-	"slices"
-	"strconv"
-	"strings"
 
 	"github.com/plexusnet/plexus/models/ort"
 	"github.com/plexusnet/plexus/models/repository"
@@ -17,126 +11,49 @@ import (
 
 // Models is a Library of the models in a folder.
 type Models struct {
-	repositories []*repository.Repository
-	entries      []entry // by name, then version
+	repository *repository.Repository
 }
 
-type entry struct {
-	name    string
-	version int64
-	model   *repository.Model
-}
-
-// OpenModels loads the models under path, which is laid out as models/repository describes. A model that cannot be
-// loaded is logged with its file and left out, as long as another one is left to serve.
+// OpenModels loads the models under path, which is laid out as models/repository describes. What cannot be loaded is
+// logged, file by file, and left out, as long as something is left to serve.
 func OpenModels(ctx context.Context, rt *ort.Runtime, path string, options repository.Options, log *slog.Logger) (*Models, error) {
-	whole, err := repository.Open(ctx, rt, path, options)
-	if err == nil {
-		m := &Models{}
-		for _, model := range whole.Index() {
-			m.add(whole, entry{name: model.Name, version: model.Version, model: model})
-		}
-		return m, nil
-	}
-	if ctx.Err() != nil {
+	options.LeaveOut = func(err error) { log.Error("a model is left out", "error", err) }
+	r, err := repository.Open(ctx, rt, path, options)
+	if err != nil {
 		return nil, err
 	}
-	good := openEach(ctx, rt, path, options, log)
-	if len(good.entries) == 0 {
-		return nil, err
-	}
-	return good, nil
-}
-
-// openEach loads one version at a time.
-func openEach(ctx context.Context, rt *ort.Runtime, path string, options repository.Options, log *slog.Logger) *Models {
-	m := &Models{}
-	files, _ := filepath.Glob(filepath.Join(path, "*", "*", "model.onnx"))
-	for _, file := range files {
-		folder := filepath.Dir(file)
-		version, err := strconv.ParseInt(filepath.Base(folder), 10, 64)
-		if err != nil || version < 1 {
-			continue
-		}
-		one, err := repository.Open(ctx, rt, folder, options)
-		if err != nil {
-			log.Error("model left out", "file", file, "error", err)
-			continue
-		}
-		m.add(one, entry{name: filepath.Base(filepath.Dir(folder)), version: version, model: one.Index()[0]})
-	}
-	slices.SortFunc(m.entries, func(a, b entry) int {
-		return cmp.Or(strings.Compare(a.name, b.name), cmp.Compare(a.version, b.version))
-	})
-	return m
-}
-
-func (m *Models) add(from *repository.Repository, e entry) {
-	if !slices.Contains(m.repositories, from) {
-		m.repositories = append(m.repositories, from)
-	}
-	m.entries = append(m.entries, e)
+	return &Models{repository: r}, nil
 }
 
 // Get implements Library.
 func (m *Models) Get(name, version string) (Served, error) {
-	e, err := m.find(name, version)
+	model, err := m.repository.Get(name, version)
 	if err != nil {
-		return Served{}, err
+		return Served{}, fmt.Errorf("%w: %w", ErrUnknownModel, err)
 	}
-	return Served{Name: e.name, Version: strconv.FormatInt(e.version, 10), Model: e.model.Session}, nil
+	return Served{Name: model.Name, Version: model.VersionString(), Model: model.Session}, nil
 }
 
 // SHA256 returns the hash of the file of a model's newest version.
 func (m *Models) SHA256(name string) ([32]byte, error) {
-	e, err := m.find(name, "")
+	model, err := m.repository.Get(name, "")
 	if err != nil {
-		return [32]byte{}, err
+		return [32]byte{}, fmt.Errorf("%w: %w", ErrUnknownModel, err)
 	}
-	return e.model.SHA256, nil
-}
-
-func (m *Models) find(name, version string) (entry, error) {
-	versions := m.Versions(name)
-	if len(versions) == 0 {
-		return entry{}, fmt.Errorf("%w: %q; served are %s", ErrUnknownModel, name, strings.Join(m.Names(), ", "))
-	}
-	if version == "" {
-		version = versions[len(versions)-1]
-	}
-	for _, e := range m.entries {
-		if e.name == name && strconv.FormatInt(e.version, 10) == version {
-			return e, nil
-		}
-	}
-	return entry{}, fmt.Errorf("%w: version %q of %q; served are %s", ErrUnknownModel, version, name, strings.Join(versions, ", "))
+	return model.SHA256, nil
 }
 
 // Versions implements Library: lowest first.
 func (m *Models) Versions(name string) []string {
 	var versions []string
-	for _, e := range m.entries {
-		if e.name == name {
-			versions = append(versions, strconv.FormatInt(e.version, 10))
-		}
+	for _, model := range m.repository.Versions(name) {
+		versions = append(versions, model.VersionString())
 	}
 	return versions
 }
 
 // Names returns the names of the models, each once, in order.
-func (m *Models) Names() []string {
-	var names []string
-	for _, e := range m.entries {
-		names = append(names, e.name)
-	}
-	return slices.Compact(names)
-}
+func (m *Models) Names() []string { return m.repository.Names() }
 
 // Close waits for the runs that go on and unloads all models.
-func (m *Models) Close() error {
-	var errs []error
-	for _, r := range m.repositories {
-		errs = append(errs, r.Close())
-	}
-	return errors.Join(errs...)
-}
+func (m *Models) Close() error { return m.repository.Close() }

@@ -129,7 +129,7 @@ func TestProberCountsWhatComesBack(t *testing.T) {
 	require.NoError(t, err)
 	pool := client.NewPool(Options{}.Dialer)
 	defer pool.Close()
-	p := prober{pool: pool, deadline: 20 * time.Second, miners: 3, inFlight: 4, challenges: challenges}
+	p := prober{pool: pool, deadline: time.Minute, miners: 3, inFlight: 4, challenges: challenges}
 	probes := plan(graph, "self", asked, func(identity) bool { return true }, rand.New(rand.NewPCG(1, 2)))
 	results := map[uint16]Result{}
 	for i, r := range p.run(t.Context(), probes) {
@@ -215,7 +215,7 @@ func start(t *testing.T, chain *chaintest.Chain, change func(*Validator)) (*logT
 	return text, stop
 }
 
-const soon, often = 20 * time.Second, 2 * time.Millisecond
+const soon, often = time.Minute, 2 * time.Millisecond
 
 // self is the uid of the validator under test.
 func self(chain *chaintest.Chain) uint16 {

@@ -56,7 +56,7 @@ func TestUpgradeHandlersAreRegisteredAndMigrate(t *testing.T) {
 	require.False(t, a.Upgrade.HasHandler("unknown"))
 
 	require.NoError(t, a.LoadLatestVersion())
-	ctx := a.NewUncachedContext(false, cmtproto.Header{Height: 7})
+	ctx := a.NewNextBlockContext(cmtproto.Header{Height: 7})
 	versions, err := a.upgradeHandler(known[1])(ctx, upgradetypes.Plan{}, a.modules.GetVersionMap())
 	require.NoError(t, err)
 	require.Equal(t, "second", migrated)

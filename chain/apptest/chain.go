@@ -82,7 +82,8 @@ type Chain struct {
 	quiet     bool
 }
 
-// New starts a chain, at the height after its genesis.
+// New starts a chain and makes its first block: before that a node has no state
+// against which it could check a transaction.
 func New(t testing.TB, cfg Config) *Chain {
 	t.Helper()
 	c, err := Start(t, cfg)
@@ -116,7 +117,11 @@ func Start(t testing.TB, cfg Config) (*Chain, error) {
 		}
 		c.instances = append(c.instances, in)
 	}
-	return c, c.initChain()
+	if err := c.initChain(); err != nil {
+		return nil, err
+	}
+	c.block(nil)
+	return c, nil
 }
 
 func (c *Chain) initChain() error {

@@ -16,9 +16,9 @@ func TestChainMakesBlocks(t *testing.T) {
 		Balances:   []apptest.Balance{{Account: alice, Nplx: 1000 * subnet.PLX}},
 		Validators: []apptest.Validator{{Name: "val", Tokens: 100 * subnet.PLX}, {Name: "jailed", Tokens: 300 * subnet.PLX, Jailed: true}},
 	})
-	require.Zero(t, chain.Height())
+	require.EqualValues(t, 1, chain.Height())
 	chain.Advance(3)
-	require.EqualValues(t, 3, chain.Height())
+	require.EqualValues(t, 4, chain.Height())
 	require.Zero(t, chain.Emission().Totals.Minted, "nothing is minted without a subnet")
 
 	chain.Must(alice, &subnetv1.MsgCreateSubnet{Owner: alice.String(), Name: "digits", MaxLock: 100 * subnet.PLX})

@@ -6,6 +6,7 @@ import (
 
 	consensuscmd "github.com/plexusnet/plexus/cmd/plexus/consensus"
 	infercmd "github.com/plexusnet/plexus/cmd/plexus/infer"
+	localnetcmd "github.com/plexusnet/plexus/cmd/plexus/localnet"
 	minercmd "github.com/plexusnet/plexus/cmd/plexus/miner"
 	modelcmd "github.com/plexusnet/plexus/cmd/plexus/model"
 	runtimecmd "github.com/plexusnet/plexus/cmd/plexus/runtime"
@@ -19,6 +20,7 @@ const ownGroup = "plexus"
 // addOwnCommands adds what Plexus does beside its chain.
 func addOwnCommands(root *cobra.Command) {
 	for _, cmd := range []*cobra.Command{
+		localnetcmd.Command(),
 		minercmd.Command(),
 		validatorcmd.Command(),
 		infercmd.Command(),

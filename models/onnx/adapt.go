@@ -1,6 +1,7 @@
 package onnx
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 
@@ -86,22 +87,18 @@ func plan(data []byte) (*planned, error) {
 			return nil, fmt.Errorf("input %q: %w", v.GetName(), err)
 		}
 	}
+	var first error
 	for _, v := range model.Graph.Output {
 		if err := p.output(model.Graph, v); err != nil {
 			p.info.Unsupported = append(p.info.Unsupported, Unsupported{Name: v.GetName(), Reason: err.Error()})
+			first = cmp.Or(first, fmt.Errorf("output %q: %w", v.GetName(), err))
 		}
 	}
 	if len(p.Outputs) == 0 {
-		u := p.info.Unsupported[0]
-		return nil, fmt.Errorf("none of the model's outputs can be given as a tensor; output %q: %w", u.Name, reason(u.Reason))
+		return nil, fmt.Errorf("none of the model's outputs can be given as a tensor; %w", first)
 	}
 	return p, nil
 }
-
-type reason string
-
-func (r reason) Error() string      { return string(r) }
-func (reason) Is(target error) bool { return target == ErrUnsupported }
 
 func (p *planned) input(v *onnxpb.ValueInfoProto) error {
 	spec, err := specOf(v)

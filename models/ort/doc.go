@@ -16,5 +16,5 @@
 // The binding underneath (github.com/yalue/onnxruntime_go) cannot return half floats, scalars, or ZipMap's sequences of
 // maps, and reads a model twice to tell its inputs. Here the file is read by models/onnx instead, which adds the casts
 // and reshapes that make every output something the binding can return; Run undoes them, so callers see the model's own
-// types and shapes, bit for bit.
+// types and shapes, bit for bit (a half float's NaN stays a NaN, but may change its payload).
 package ort

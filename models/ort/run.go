@@ -2,7 +2,6 @@ package ort
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"runtime"
 	"slices"
@@ -178,5 +177,3 @@ func destroy(values []ort.Value) {
 		}
 	}
 }
-
-var errValue = errors.New("the library returned something else than the model declares")

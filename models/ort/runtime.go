@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-	"strconv"
 	"strings"
 	"sync"
 
@@ -201,9 +200,7 @@ func OpenFound(flag string, options RuntimeOptions) (*Runtime, error) {
 	}
 	r, err := Open(place.Path, options)
 	if errors.Is(err, ErrTooOld) || errors.Is(err, ErrLibrary) {
-		return nil, fmt.Errorf("%w (chosen by: %s)", err, place.Source)
+		return nil, fmt.Errorf("%w (chosen by: %s); searched:\n%s", err, place.Source, library.List(library.Places(flag)))
 	}
 	return r, err
 }
-
-func boolEntry(b bool) string { return strconv.Itoa(map[bool]int{true: 1}[b]) }

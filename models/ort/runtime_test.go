@@ -254,6 +254,7 @@ var ownProcess = map[string]func(*testing.T){
 		_, err := ort.OpenFound("", ort.RuntimeOptions{})
 		require.ErrorIs(t, err, ort.ErrLibrary)
 		require.ErrorContains(t, err, "chosen by: environment variable PLEXUS_ONNXRUNTIME")
+		require.ErrorContains(t, err, "beside the executable")
 	},
 	"libraries that are not ONNX Runtime's, or too old": func(t *testing.T) {
 		compiler, err := exec.LookPath("cc")

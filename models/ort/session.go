@@ -112,6 +112,10 @@ func sessionOptions(o Options) (*ort.SessionOptions, error) {
 	if !ok {
 		return nil, fmt.Errorf("optimization %q is none of %q, %q, %q and empty for all", o.Optimization, OptimizeExtended, OptimizeBasic, OptimizeNone)
 	}
+	spin := "0"
+	if o.Spin {
+		spin = "1"
+	}
 	native, err := ort.NewSessionOptions()
 	if err != nil {
 		return nil, err
@@ -121,7 +125,7 @@ func sessionOptions(o Options) (*ort.SessionOptions, error) {
 		native.SetInterOpNumThreads(1),
 		native.SetGraphOptimizationLevel(level),
 		native.SetLogSeverityLevel(ort.LoggingLevelFatal),
-		native.AddSessionConfigEntry("session.intra_op.allow_spinning", boolEntry(o.Spin)),
+		native.AddSessionConfigEntry("session.intra_op.allow_spinning", spin),
 		native.AddSessionConfigEntry("session.use_env_allocators", "1"), // the one that Open limited
 	)
 	if err != nil {

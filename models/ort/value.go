@@ -2,6 +2,7 @@ package ort
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"math"
 	"runtime"
@@ -14,6 +15,8 @@ import (
 	"github.com/plexusnet/plexus/models"
 	"github.com/plexusnet/plexus/models/onnx"
 )
+
+var errValue = errors.New("the library returned something else than the model declares")
 
 // toValue hands a validated tensor to the library, without a copy where its memory allows. The value must be destroyed
 // before the pinner lets go.

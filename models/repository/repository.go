@@ -30,6 +30,9 @@ type Options struct {
 	Session       ort.Options // how each model is run
 	MaxModelBytes int64       // size of one file; DefaultMaxModelBytes when 0
 	MaxModels     int         // models times versions; DefaultMaxModels when 0
+	// LeaveOut, if not nil, is told of every model that cannot be loaded, and Open goes on without it as long as one
+	// can. Nil: one bad model fails Open.
+	LeaveOut func(error)
 }
 
 // The limits of a zero Options.
@@ -69,12 +72,12 @@ type Repository struct {
 	models []*Model // by name, then version
 }
 
-// Open scans path and loads what it finds. One model that cannot be loaded fails it, with an error that names every
-// file that is at fault; nothing stays loaded then.
+// Open scans path and loads what it finds. One model that cannot be loaded fails it, unless it may be left out, with an
+// error that names every file that is at fault; nothing stays loaded then.
 func Open(ctx context.Context, rt *ort.Runtime, path string, options Options) (*Repository, error) {
 	o := options.withDefaults()
 	files, err := scan(path)
-	if err != nil {
+	if err != nil && (o.LeaveOut == nil || len(files) == 0) {
 		return nil, fmt.Errorf("model repository: %w", err)
 	}
 	if len(files) > o.MaxModels {
@@ -82,6 +85,9 @@ func Open(ctx context.Context, rt *ort.Runtime, path string, options Options) (*
 	}
 	r := &Repository{}
 	var errs []error
+	if err != nil {
+		errs = append(errs, err)
+	}
 	for _, f := range files {
 		m, err := load(ctx, rt, f, o)
 		if err != nil {
@@ -90,8 +96,11 @@ func Open(ctx context.Context, rt *ort.Runtime, path string, options Options) (*
 		}
 		r.models = append(r.models, m)
 	}
-	if len(errs) > 0 {
+	if len(errs) > 0 && (o.LeaveOut == nil || len(r.models) == 0 || ctx.Err() != nil) {
 		return nil, errors.Join(append(errs, r.Close())...)
+	}
+	for _, err := range errs {
+		o.LeaveOut(err)
 	}
 	return r, nil
 }

@@ -162,6 +162,27 @@ func TestWhatIsWrongIsNamed(t *testing.T) {
 	}
 }
 
+func TestWhatIsWrongMayBeLeftOut(t *testing.T) {
+	folder := t.TempDir()
+	put(t, folder, "good/1/model.onnx", adding(t, 1))
+	put(t, folder, "good/2/model.onnx", []byte("broken"))
+	put(t, folder, "my model/1/model.onnx", adding(t, 1))
+	var faults []error
+	options := repository.Options{LeaveOut: func(err error) { faults = append(faults, err) }}
+	r, err := open(t, folder, options)
+	require.NoError(t, err)
+	require.Equal(t, []string{"good"}, r.Names())
+	require.Len(t, r.Versions("good"), 1)
+	require.Len(t, faults, 2)
+	require.ErrorIs(t, faults[0], repository.ErrName)
+	require.ErrorIs(t, faults[1], onnx.ErrCorrupt)
+
+	faults = nil
+	_, err = open(t, filepath.Join(folder, "good", "2"), options)
+	require.ErrorIs(t, err, onnx.ErrCorrupt, "nothing is left to serve")
+	require.Empty(t, faults)
+}
+
 func TestCloseUnloads(t *testing.T) {
 	folder := t.TempDir()
 	put(t, folder, "m/1/model.onnx", adding(t, 1))

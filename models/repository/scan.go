@@ -24,7 +24,8 @@ const modelFile = "model.onnx"
 // namePattern is what a model may be called: it goes into URLs, metrics and file names.
 var namePattern = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$`)
 
-// scan lists the models under path by name and then version, and what in the folder looks like a model but is none.
+// scan lists the models under path by name and then version. Its error names what looks like a model but is none; the
+// models beside it are listed all the same.
 func scan(path string) ([]file, error) {
 	info, err := os.Stat(path)
 	if err != nil {
@@ -74,7 +75,7 @@ func scanFolder(path string) ([]file, error) {
 		errs = append(errs, err)
 	}
 	if err := errors.Join(errs...); err != nil {
-		return nil, err
+		return files, err
 	}
 	if len(files) == 0 {
 		return nil, fmt.Errorf("%w: %s holds no <name>/<version>/%s and no %s", ErrEmpty, path, modelFile, modelFile)

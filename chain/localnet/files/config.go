@@ -1,6 +1,7 @@
 package files
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -9,9 +10,9 @@ import (
 	cmtcfg "github.com/cometbft/cometbft/config"
 
 	"github.com/cosmos/cosmos-sdk/crypto/keyring"
-	serverconfig "github.com/cosmos/cosmos-sdk/server/config"
 
 	"github.com/plexusnet/plexus/chain/network"
+	"github.com/plexusnet/plexus/chain/nodeconfig"
 )
 
 // A round whose proposer is silent costs the proposal's timeout. It follows the
@@ -34,11 +35,9 @@ func (w *writer) writeConfig(v Validator) (*cmtcfg.Config, error) {
 	}
 	cmtcfg.WriteConfigFile(filepath.Join(folder, "config.toml"), cfg)
 
-	server, err := w.serverConfig(v.Node)
-	if err != nil {
+	if err := nodeconfig.WriteApp(filepath.Join(folder, "app.toml"), w.settings(v.Node)); err != nil {
 		return nil, err
 	}
-	serverconfig.WriteConfigFile(filepath.Join(folder, "app.toml"), server)
 	return cfg, os.WriteFile(filepath.Join(folder, "client.toml"), w.clientConfig(v.Node), 0o600)
 }
 
@@ -56,18 +55,17 @@ func (w *writer) cometConfig(v Validator) *cmtcfg.Config {
 	return cfg
 }
 
-func (w *writer) serverConfig(n *Node) (*serverconfig.Config, error) {
-	cfg := serverconfig.DefaultConfig()
-	cfg.MinGasPrices = "0" + network.Denom
-	if w.MinGasPrice != "" {
-		cfg.MinGasPrices = w.MinGasPrice + network.Denom
+func (w *writer) settings(n *Node) nodeconfig.Settings {
+	s := nodeconfig.Default()
+	s.MinGasPrices = cmp.Or(w.MinGasPrice, "0") + network.Denom
+	s.GRPC.Address = n.address(n.GRPC)
+	s.GRPCWeb.Enable = false
+	s.API.Address = "tcp://" + n.address(n.REST)
+	s.Pace.BlockTime = 0
+	if w.Paced {
+		s.Pace.BlockTime = w.BlockTime
 	}
-	cfg.GRPC.Enable = true
-	cfg.GRPC.Address = n.address(n.GRPC)
-	cfg.GRPCWeb.Enable = false
-	cfg.API.Enable = true
-	cfg.API.Address = "tcp://" + n.address(n.REST)
-	return cfg, cfg.ValidateBasic()
+	return s
 }
 
 // clientConfig lets `plexus query` and `plexus tx` with the node's home reach

@@ -112,6 +112,19 @@ func TestConfigurationIsAsAskedFor(t *testing.T) {
 	require.Equal(t, "tcp://127.0.0.1:1004", v.GetString("api.address"))
 	require.True(t, v.GetBool("api.enable"))
 	require.Equal(t, "0nplx", v.GetString("minimum-gas-prices"))
+	require.Zero(t, v.GetDuration("pace.block-time"), "not paced")
+	require.NotZero(t, v.GetInt("state-sync.snapshot-interval"), "others can join by state sync")
+}
+
+func TestPacedNetworksKeepTheBlockTime(t *testing.T) {
+	s := spec(t.TempDir())
+	s.Paced = true
+	net, err := Write(s)
+	require.NoError(t, err)
+	v := viper.New()
+	v.SetConfigFile(filepath.Join(net.Homes["alice"], "config", "app.toml"))
+	require.NoError(t, v.ReadInConfig())
+	require.Equal(t, s.BlockTime, v.GetDuration("pace.block-time"))
 }
 
 func TestKeysArePrivate(t *testing.T) {

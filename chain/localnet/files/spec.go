@@ -37,6 +37,9 @@ type Spec struct {
 	Params subnetv1.Params
 	// BlockTime is the pause after a block before the next is proposed.
 	BlockTime time.Duration
+	// Paced has the nodes shorten that pause by what agreeing took, so that
+	// BlockTime is the mean distance of blocks.
+	Paced bool
 	// MinGasPrice is what nodes ask for a unit of gas, a decimal number of
 	// nplx. Empty: nothing.
 	MinGasPrice string

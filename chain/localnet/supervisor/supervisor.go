@@ -42,8 +42,12 @@ type Process struct {
 	Name string // unique; lower-case letters, digits, '.', '_' and '-'
 	Path string // program; empty: the one that is running now
 	Args []string
-	Env  []string // added to this program's environment
+	Env  []string // whole environment; nil: this program's
 	Dir  string   // working folder; empty: this program's
+
+	// Stdout is a file that standard output goes to, from its start; empty: the
+	// log, which always takes standard error.
+	Stdout string
 
 	// Ready is asked again and again until it returns nil. Nil: ready at once.
 	Ready        func(context.Context) error
@@ -146,7 +150,7 @@ func (s *Supervisor) Start(ctx context.Context, p Process) error {
 	if err != nil {
 		return err
 	}
-	c := &child{Process: p, logPath: filepath.Join(s.logDir, p.Name+".log")}
+	c := &child{Process: p, logPath: LogPath(s.logDir, p.Name)}
 	if err := s.add(c); err != nil {
 		return err
 	}
@@ -160,6 +164,38 @@ func (s *Supervisor) Start(ctx context.Context, p Process) error {
 		return err
 	}
 	go s.watch(c)
+	return nil
+}
+
+// Run runs p to its end, which it is expected to reach by itself. When it fails
+// the error shows the end of its log; when ctx ends, it is stopped. Ready and
+// Restarts are of no use here.
+func (s *Supervisor) Run(ctx context.Context, p Process) error {
+	p, err := p.withDefaults()
+	if err != nil {
+		return err
+	}
+	c := &child{Process: p, logPath: LogPath(s.logDir, p.Name)}
+	if err := s.add(c); err != nil {
+		return err
+	}
+	defer s.remove(c)
+	if err := s.launch(c); err != nil {
+		return err
+	}
+	cmd, exited := c.current()
+	select {
+	case <-exited:
+	case <-ctx.Done():
+		_ = c.stop()
+		return fmt.Errorf("%s: %w", c.Name, ctx.Err())
+	}
+	if c.isStopping() {
+		return fmt.Errorf("%s: %w", c.Name, ErrStopped)
+	}
+	if !cmd.ProcessState.Success() {
+		return c.death(false)
+	}
 	return nil
 }
 
@@ -196,9 +232,17 @@ func (s *Supervisor) launch(c *child) error {
 	defer log.Close() // the child has its own copy
 
 	cmd := exec.Command(c.Path, c.Args...)
-	cmd.Env = append(os.Environ(), c.Env...)
+	cmd.Env = c.Env
 	cmd.Dir = c.Dir
 	cmd.Stdout, cmd.Stderr = log, log
+	if c.Stdout != "" {
+		out, err := os.OpenFile(c.Stdout, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
+		if err != nil {
+			return fmt.Errorf("start %s: %w", c.Name, err)
+		}
+		defer out.Close()
+		cmd.Stdout = out
+	}
 	cmd.SysProcAttr = ownGroup()
 
 	started := make(chan error)
@@ -416,3 +460,6 @@ func (c *child) death(restarted bool) Death {
 	cmd, _ := c.current()
 	return Death{Name: c.Name, State: cmd.ProcessState.String(), Log: c.logPath, Tail: tail(c.logPath), Restarted: restarted}
 }
+
+// LogPath is where the output of a process goes.
+func LogPath(logDir, name string) string { return filepath.Join(logDir, name+".log") }

@@ -47,6 +47,8 @@ func helper(mode string, args []string) {
 		signal.Ignore(syscall.SIGTERM)
 		fmt.Println("ignoring")
 		select {}
+	case "quick":
+		fmt.Println("done")
 	case "die":
 		for i := range 40 {
 			fmt.Println("line", i)
@@ -104,7 +106,7 @@ func appendLine(path, line string) {
 // play is the test binary in a role.
 func play(mode string, args ...string) Process {
 	// The race detector would otherwise wait a second at each exit.
-	return Process{Name: mode, Args: args, Env: []string{helperMode + "=" + mode, "GORACE=atexit_sleep_ms=0"}}
+	return Process{Name: mode, Args: args, Env: append(os.Environ(), helperMode+"="+mode, "GORACE=atexit_sleep_ms=0")}
 }
 
 func named(name string, p Process) Process {
@@ -366,6 +368,39 @@ func TestStartAndStopTogether(t *testing.T) {
 	for i := range 8 {
 		_, running := s.Running(fmt.Sprintf("p%d", i))
 		require.False(t, running)
+	}
+}
+
+func TestRunToTheEnd(t *testing.T) {
+	s := newSupervisor(t)
+	require.NoError(t, s.Run(t.Context(), play("quick")))
+	require.NoError(t, s.Run(t.Context(), play("quick")), "the name is free again")
+
+	answer := play("quick")
+	answer.Stdout = filepath.Join(t.TempDir(), "answer")
+	require.NoError(t, s.Run(t.Context(), answer))
+	text, err := os.ReadFile(answer.Stdout)
+	require.NoError(t, err)
+	require.Equal(t, "done\n", string(text))
+
+	var death Death
+	require.ErrorAs(t, s.Run(t.Context(), play("die")), &death)
+	require.Equal(t, "exit status 3", death.State)
+	require.Contains(t, death.Tail, "could not go on")
+
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	require.ErrorIs(t, s.Run(ctx, play("polite")), context.DeadlineExceeded)
+
+	done := make(chan error)
+	go func() { done <- s.Run(context.Background(), play("polite")) }()
+	require.Eventually(t, func() bool { _, running := s.Running("polite"); return running }, 5*time.Second, time.Millisecond)
+	require.NoError(t, s.Stop())
+	require.ErrorIs(t, <-done, ErrStopped)
+	select {
+	case d := <-s.Deaths():
+		t.Fatalf("the end of a job is not a death: %v", d)
+	default:
 	}
 }
 

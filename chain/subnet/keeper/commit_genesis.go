@@ -9,11 +9,14 @@ import (
 	subnetv1 "github.com/plexusnet/plexus/proto/plexus/subnet/v1"
 )
 
+// maxRevealEpochs is the longest reveal_period that a commit can be from.
+const maxRevealEpochs = 100
+
 // validateCommits reports what is wrong with the commits of a genesis.
 func validateCommits(g *subnetv1.GenesisState) error {
-	neurons := map[uint32]uint32{} // netuid -> uids
+	subnets := map[uint32]subnetv1.Subnet{}
 	for _, s := range g.Subnets {
-		neurons[s.Subnet.Netuid] = s.Subnet.Neurons
+		subnets[s.Subnet.Netuid] = s.Subnet
 	}
 	seen := map[uint64]bool{}
 	for _, c := range g.Commits {
@@ -21,7 +24,7 @@ func validateCommits(g *subnetv1.GenesisState) error {
 			return fmt.Errorf("commit %d: ids must differ, start at 1 and be less than next_commit, %d", c.Id, g.NextCommit)
 		}
 		seen[c.Id] = true
-		if err := validateCommit(c, neurons[c.Netuid]); err != nil {
+		if err := validateCommit(c, subnets[c.Netuid]); err != nil {
 			return fmt.Errorf("commit %d: %w", c.Id, err)
 		}
 	}
@@ -33,9 +36,15 @@ func validateCommits(g *subnetv1.GenesisState) error {
 	return nil
 }
 
-func validateCommit(c subnetv1.Commit, neurons uint32) error {
-	if c.Uid >= neurons {
+func validateCommit(c subnetv1.Commit, s subnetv1.Subnet) error {
+	if c.Uid >= s.Neurons {
 		return fmt.Errorf("uid %d does not exist in subnet %d", c.Uid, c.Netuid)
+	}
+	if c.Epoch > s.Epochs || c.Due < c.Epoch || c.Due-c.Epoch > maxRevealEpochs {
+		return fmt.Errorf("it is of epoch %d and due in epoch %d, the subnet is in epoch %d", c.Epoch, c.Due, s.Epochs)
+	}
+	if err := validHeights(c.Height, c.Settled); err != nil {
+		return err
 	}
 	switch c.Status {
 	case subnetv1.CommitStatus_COMMIT_STATUS_REVEALED, subnetv1.CommitStatus_COMMIT_STATUS_FAILED, subnetv1.CommitStatus_COMMIT_STATUS_EXPIRED:

@@ -22,8 +22,6 @@ import (
 	"github.com/plexusnet/plexus/subnet"
 )
 
-const tempo = 10
-
 // hidingNet is a chain with subnet 1 in which validators hide their weights.
 // Neuron i is the hotkey of validator i.
 type hidingNet struct {

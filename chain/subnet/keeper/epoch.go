@@ -29,13 +29,9 @@ func (k *Keeper) runEpoch(ctx context.Context, params subnetv1.Params, s subnetv
 	if err != nil {
 		return err
 	}
-	lastEpoch := s.LastEpoch
-	if s.Epochs == 0 {
-		lastEpoch = 0
-	}
 	epoch := subnet.Epoch{
 		Height:         height(ctx),
-		LastEpoch:      lastEpoch,
+		LastEpoch:      graph.lastEpoch,
 		Pending:        amount,
 		OwnerUID:       graph.uidOf(s.OwnerHotkey),
 		StakeThreshold: params.StakeThreshold,
@@ -61,6 +57,7 @@ func (k *Keeper) runEpoch(ctx context.Context, params subnetv1.Params, s subnetv
 
 // graph is a loaded subnet, indexed by uid.
 type graph struct {
+	lastEpoch uint64 // height of the last epoch that succeeded, 0 if none did
 	neurons   []subnetv1.Neuron
 	operators []string // "" where a hotkey is bound to no validator
 	state     []subnet.Neuron
@@ -87,6 +84,7 @@ func (k *Keeper) loadGraph(ctx context.Context, s subnetv1.Subnet) (*graph, erro
 		return nil, err
 	}
 	g := &graph{
+		lastEpoch: outcome.Height,
 		neurons:   neurons,
 		operators: make([]string, len(neurons)),
 		state:     make([]subnet.Neuron, len(neurons)),
@@ -163,8 +161,14 @@ func (k *Keeper) payEpoch(ctx context.Context, s *subnetv1.Subnet, g *graph, r *
 		if nplx == 0 {
 			continue
 		}
+		// Yuma2 pays for old bonds, also of a hotkey that was unbound since: as
+		// with a validator that is gone, nobody is there to be paid.
 		if g.operators[uid] == "" {
-			return fmt.Errorf("uid %d has dividends but no validator", uid)
+			if err := k.burn(ctx, nplx); err != nil {
+				return err
+			}
+			s.Ledger.Burned += nplx
+			continue
 		}
 		streams = append(streams, subnet.Stream{
 			Validator: g.operators[uid], Total: nplx, Start: height(ctx), Length: s.Hyperparams.Tempo,

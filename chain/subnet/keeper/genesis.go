@@ -2,11 +2,16 @@ package keeper
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"math"
 
 	"cosmossdk.io/collections"
+	sdkmath "cosmossdk.io/math"
 
+	"github.com/plexusnet/plexus/chain/network"
 	subnetv1 "github.com/plexusnet/plexus/proto/plexus/subnet/v1"
+	"github.com/plexusnet/plexus/subnet"
 )
 
 // DefaultGenesis is the state of a new network: parameters and no subnets.
@@ -33,10 +38,108 @@ func ValidateGenesis(g *subnetv1.GenesisState) error {
 	if last > 0 && g.Counter.NextNetuid <= last {
 		return fmt.Errorf("next_netuid is %d, but subnet %d exists", g.Counter.NextNetuid, last)
 	}
+	if g.Counter.LastLock > subnet.Cap {
+		return fmt.Errorf("last_lock is %d nplx, there can be %d", g.Counter.LastLock, subnet.Cap)
+	}
+	if err := validHeights(g.Counter.LastLockHeight); err != nil {
+		return fmt.Errorf("last_lock_height: %w", err)
+	}
+	if err := validatePending(g); err != nil {
+		return err
+	}
+	if err := validateOwners(g); err != nil {
+		return err
+	}
+	if err := validateCommits(g); err != nil {
+		return err
+	}
+	return validateAmounts(g)
+}
+
+// validatePending wants the pending amounts of subnets that exist, in order.
+func validatePending(g *subnetv1.GenesisState) error {
 	if len(g.Pending.Netuids) != len(g.Pending.Amounts) {
 		return fmt.Errorf("pending has %d netuids but %d amounts", len(g.Pending.Netuids), len(g.Pending.Amounts))
 	}
-	return validateCommits(g)
+	known := map[uint32]bool{}
+	for _, s := range g.Subnets {
+		known[s.Subnet.Netuid] = true
+	}
+	for i, netuid := range g.Pending.Netuids {
+		if i > 0 && netuid <= g.Pending.Netuids[i-1] {
+			return fmt.Errorf("pending: netuid %d follows %d, they must ascend", netuid, g.Pending.Netuids[i-1])
+		}
+		if !known[netuid] {
+			return fmt.Errorf("pending: there is no subnet %d", netuid)
+		}
+	}
+	return nil
+}
+
+// validateOwners wants every hotkey to have one owner and one validator, and
+// every neuron to belong to the owner of its hotkey.
+func validateOwners(g *subnetv1.GenesisState) error {
+	owners := map[string]string{}
+	for _, h := range g.Hotkeys {
+		if _, found := owners[h.Hotkey]; found {
+			return fmt.Errorf("hotkey %s has two owners", h.Hotkey)
+		}
+		owners[h.Hotkey] = h.Coldkey
+	}
+	bound := map[string]bool{}
+	for _, b := range g.Bindings {
+		if bound[b.Hotkey] || bound[b.Validator] {
+			return fmt.Errorf("hotkey %s or validator %s is bound twice", b.Hotkey, b.Validator)
+		}
+		bound[b.Hotkey], bound[b.Validator] = true, true
+	}
+	for _, s := range g.Subnets {
+		for _, n := range s.Neurons {
+			if owner := owners[n.Hotkey]; owner != n.Coldkey {
+				return fmt.Errorf("subnet %d: uid %d belongs to %s, but its hotkey to %q", s.Subnet.Netuid, n.Uid, n.Coldkey, owner)
+			}
+		}
+	}
+	return nil
+}
+
+// validateAmounts refuses an amount larger than there can be, and sums that
+// overflow.
+func validateAmounts(g *subnetv1.GenesisState) error {
+	sum := uint64(0)
+	add := func(what string, nplx uint64) error {
+		if nplx > subnet.Cap || nplx > math.MaxUint64-sum {
+			return fmt.Errorf("%s of %d nplx: with it more is owed than the %d that there can be", what, nplx, subnet.Cap)
+		}
+		sum += nplx
+		return nil
+	}
+	for _, nplx := range g.Pending.Amounts {
+		if err := add("pending emission", nplx); err != nil {
+			return err
+		}
+	}
+	for _, s := range g.Subnets {
+		if err := add("lock", s.Subnet.Lock); err != nil {
+			return err
+		}
+		for _, stream := range s.Streams.Streams {
+			if err := add("stream", stream.Total); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// validHeights refuses heights that no block can have.
+func validHeights(heights ...uint64) error {
+	for _, h := range heights {
+		if h > math.MaxInt64 {
+			return fmt.Errorf("height %d is beyond the last that a block can have", h)
+		}
+	}
+	return nil
 }
 
 func validateSubnet(s subnetv1.GenesisSubnet) error {
@@ -46,6 +149,20 @@ func validateSubnet(s subnetv1.GenesisSubnet) error {
 	}
 	if err := hyper.Validate(); err != nil {
 		return err
+	}
+	if s.Subnet.Neurons > subnet.MaxMaxUIDs {
+		return fmt.Errorf("counts %d neurons, at most %d are possible", s.Subnet.Neurons, subnet.MaxMaxUIDs)
+	}
+	if err := validHeights(s.Subnet.Created, s.Subnet.LastEpoch, s.Subnet.BurnHeight, s.Outcome.Height); err != nil {
+		return err
+	}
+	for _, stream := range s.Streams.Streams {
+		if err := validHeights(stream.Start); err != nil {
+			return fmt.Errorf("stream of %s: %w", stream.Validator, err)
+		}
+		if stream.Length < 1 || stream.Length > subnet.MaxTempo {
+			return fmt.Errorf("stream of %s: length is %d blocks, want 1 to %d", stream.Validator, stream.Length, subnet.MaxTempo)
+		}
 	}
 	if int(s.Subnet.Neurons) != len(s.Neurons) {
 		return fmt.Errorf("counts %d neurons but lists %d", s.Subnet.Neurons, len(s.Neurons))
@@ -59,9 +176,24 @@ func validateSubnet(s subnetv1.GenesisSubnet) error {
 			return fmt.Errorf("hotkey %s has two uids", n.Hotkey)
 		}
 		hotkeys[n.Hotkey] = true
+		if err := validHeights(n.Registered); err != nil {
+			return fmt.Errorf("uid %d: %w", uid, err)
+		}
+		if n.Endpoint == nil {
+			continue
+		}
+		if err := errors.Join(endpointOf(*n.Endpoint).Validate(), validHeights(n.Endpoint.Height)); err != nil {
+			return fmt.Errorf("endpoint of uid %d: %w", uid, err)
+		}
 	}
 	for _, rows := range [][]subnetv1.UidRow{s.Weights, s.Bonds} {
-		for _, r := range rows {
+		for i, r := range rows {
+			if i > 0 && r.Uid <= rows[i-1].Uid {
+				return fmt.Errorf("row of uid %d follows that of uid %d: uids must ascend", r.Uid, rows[i-1].Uid)
+			}
+			if err := validHeights(r.Row.Updated); err != nil {
+				return fmt.Errorf("row of uid %d: %w", r.Uid, err)
+			}
 			row, err := unpackRow(r.Row)
 			if err != nil {
 				return fmt.Errorf("row of uid %d: %w", r.Uid, err)
@@ -77,6 +209,9 @@ func validateSubnet(s subnetv1.GenesisSubnet) error {
 // InitGenesis stores a state, and refuses one whose money does not add up.
 func (k *Keeper) InitGenesis(ctx context.Context, g *subnetv1.GenesisState) error {
 	if err := ValidateGenesis(g); err != nil {
+		return err
+	}
+	if err := k.checkAddresses(g); err != nil {
 		return err
 	}
 	if err := k.params.Set(ctx, g.Params); err != nil {
@@ -117,6 +252,9 @@ func (k *Keeper) initSubnet(ctx context.Context, s subnetv1.GenesisSubnet) error
 	if err := k.subnets.Set(ctx, netuid, s.Subnet); err != nil {
 		return err
 	}
+	if n := len(s.Neurons); n > 0 {
+		reachOutcome(&s.Outcome, n-1)
+	}
 	if err := k.outcomes.Set(ctx, netuid, s.Outcome); err != nil {
 		return err
 	}
@@ -144,8 +282,48 @@ func (k *Keeper) initSubnet(ctx context.Context, s subnetv1.GenesisSubnet) error
 	return nil
 }
 
-// checkAccounts compares what the module owes with what its accounts hold.
+// checkAddresses refuses what is no address: paying to it would fail for ever.
+func (k *Keeper) checkAddresses(g *subnetv1.GenesisState) error {
+	var accounts, operators []string
+	for _, h := range g.Hotkeys {
+		accounts = append(accounts, h.Hotkey, h.Coldkey)
+	}
+	for _, b := range g.Bindings {
+		accounts, operators = append(accounts, b.Hotkey), append(operators, b.Validator)
+	}
+	for _, s := range g.Subnets {
+		accounts = append(accounts, s.Subnet.Owner)
+		if s.Subnet.OwnerHotkey != "" {
+			accounts = append(accounts, s.Subnet.OwnerHotkey)
+		}
+		for _, stream := range s.Streams.Streams {
+			operators = append(operators, stream.Validator)
+		}
+	}
+	for _, a := range accounts {
+		if _, err := k.accounts.AddressCodec().StringToBytes(a); err != nil {
+			return fmt.Errorf("account %q: %w", a, err)
+		}
+	}
+	for _, o := range operators {
+		if _, err := k.staking.ValidatorAddressCodec().StringToBytes(o); err != nil {
+			return fmt.Errorf("operator %q: %w", o, err)
+		}
+	}
+	return nil
+}
+
+// checkAccounts makes the module's accounts and compares what the module owes
+// with what they hold.
 func (k *Keeper) checkAccounts(ctx context.Context) error {
+	for _, name := range []string{EmissionAccount, LockAccount} {
+		if k.accounts.GetModuleAccount(ctx, name) == nil {
+			return fmt.Errorf("account %s is missing", name)
+		}
+	}
+	if supply := k.bank.GetSupply(ctx, network.Denom).Amount; supply.GT(sdkmath.NewIntFromUint64(subnet.Cap)) {
+		return fmt.Errorf("the genesis gives out %s nplx, there can be %d", supply, subnet.Cap)
+	}
 	// A genesis is read as the block that is to come: the one before has paid.
 	owed, err := k.owed(ctx, max(height(ctx), 1)-1)
 	if err != nil {

@@ -2,8 +2,8 @@ package keeper
 
 import (
 	"context"
-	"fmt"
 
+	errorsmod "cosmossdk.io/errors"
 	sdkmath "cosmossdk.io/math"
 
 	sdk "github.com/cosmos/cosmos-sdk/types"
@@ -38,7 +38,7 @@ func (k *Keeper) mint(ctx context.Context, nplx uint64) error {
 		return err
 	}
 	if err := k.bank.MintCoins(ctx, EmissionAccount, coins(nplx)); err != nil {
-		return fmt.Errorf("mint %d nplx: %w", nplx, err)
+		return errorsmod.Wrapf(err, "mint %d nplx", nplx)
 	}
 	return nil
 }
@@ -58,7 +58,7 @@ func (k *Keeper) burn(ctx context.Context, nplx uint64) error {
 		return err
 	}
 	if err := k.bank.BurnCoins(ctx, EmissionAccount, coins(nplx)); err != nil {
-		return fmt.Errorf("burn %d nplx: %w", nplx, err)
+		return errorsmod.Wrapf(err, "burn %d nplx", nplx)
 	}
 	return nil
 }
@@ -69,7 +69,7 @@ func (k *Keeper) burnFrom(ctx context.Context, payer sdk.AccAddress, nplx uint64
 		return nil
 	}
 	if err := k.bank.SendCoinsFromAccountToModule(ctx, payer, EmissionAccount, coins(nplx)); err != nil {
-		return fmt.Errorf("pay %d nplx: %w", nplx, err)
+		return errorsmod.Wrapf(err, "pay %d nplx", nplx)
 	}
 	return k.burn(ctx, nplx)
 }
@@ -81,10 +81,10 @@ func (k *Keeper) pay(ctx context.Context, account string, nplx uint64) error {
 	}
 	addr, err := k.accounts.AddressCodec().StringToBytes(account)
 	if err != nil {
-		return fmt.Errorf("pay %s: %w", account, err)
+		return errorsmod.Wrapf(err, "pay %s", account)
 	}
 	if err := k.bank.SendCoinsFromModuleToAccount(ctx, EmissionAccount, addr, coins(nplx)); err != nil {
-		return fmt.Errorf("pay %d nplx to %s: %w", nplx, account, err)
+		return errorsmod.Wrapf(err, "pay %d nplx to %s", nplx, account)
 	}
 	return nil
 }
@@ -101,7 +101,7 @@ func (k *Keeper) reward(ctx context.Context, operator string, nplx uint64) error
 	}
 	amount := coins(nplx)
 	if err := k.bank.SendCoinsFromModuleToModule(ctx, EmissionAccount, distrtypes.ModuleName, amount); err != nil {
-		return fmt.Errorf("reward %d nplx to %s: %w", nplx, operator, err)
+		return errorsmod.Wrapf(err, "reward %d nplx to %s", nplx, operator)
 	}
 	return k.distr.AllocateTokensToValidator(ctx, validator, sdk.NewDecCoinsFromCoins(amount...))
 }

@@ -87,8 +87,8 @@ func untilServe(s subnetv1.Subnet, n subnetv1.Neuron, now uint64) uint64 {
 	if n.Endpoint == nil {
 		return 0
 	}
-	next := n.Endpoint.Height + s.Hyperparams.ServingRateLimit
-	return next - min(next, now)
+	passed := now - min(n.Endpoint.Height, now)
+	return s.Hyperparams.ServingRateLimit - min(passed, s.Hyperparams.ServingRateLimit)
 }
 
 // SetWeights stores a validator's opinion.

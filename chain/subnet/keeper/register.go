@@ -3,9 +3,9 @@ package keeper
 import (
 	"context"
 	"errors"
-	"fmt"
 
 	"cosmossdk.io/collections"
+	errorsmod "cosmossdk.io/errors"
 
 	sdk "github.com/cosmos/cosmos-sdk/types"
 
@@ -19,6 +19,10 @@ func (k *Keeper) claimHotkey(ctx context.Context, hotkey, coldkey string) error 
 	addr, err := k.accounts.AddressCodec().StringToBytes(hotkey)
 	if err != nil {
 		return ErrInvalidRequest.Wrapf("hotkey %q: %v", hotkey, err)
+	}
+	// Its ordinary account would take the place of the module's own.
+	if k.bank.BlockedAddr(addr) {
+		return ErrInvalidRequest.Wrapf("hotkey %s is the account of a module", hotkey)
 	}
 	owner, err := k.hotkeyOwners.Get(ctx, hotkey)
 	if errors.Is(err, collections.ErrNotFound) {
@@ -136,19 +140,27 @@ func (k *Keeper) evict(ctx context.Context, netuid uint32, hyper subnet.Hyperpar
 
 // clearOutcome makes every vector reach the uid and hold nothing there.
 func clearOutcome(o *subnetv1.Outcome, uid int) {
-	for _, v := range []*[]uint32{&o.Incentive, &o.Dividends, &o.Consensus, &o.Trust, &o.ValidatorTrust, &o.StakeWeight} {
-		*v = clearAt(*v, uid)
+	reachOutcome(o, uid)
+	for _, v := range [][]uint32{o.Incentive, o.Dividends, o.Consensus, o.Trust, o.ValidatorTrust, o.StakeWeight} {
+		v[uid] = 0
 	}
-	o.Emission, o.Tokens = clearAt(o.Emission, uid), clearAt(o.Tokens, uid)
-	o.Permit, o.Active = clearAt(o.Permit, uid), clearAt(o.Active, uid)
+	o.Emission[uid], o.Tokens[uid] = 0, 0
+	o.Permit[uid], o.Active[uid] = false, false
 }
 
-func clearAt[T any](v []T, uid int) []T {
-	var zero T
-	for len(v) <= uid {
-		v = append(v, zero)
+// reachOutcome makes every vector reach the uid.
+func reachOutcome(o *subnetv1.Outcome, uid int) {
+	for _, v := range []*[]uint32{&o.Incentive, &o.Dividends, &o.Consensus, &o.Trust, &o.ValidatorTrust, &o.StakeWeight} {
+		*v = reach(*v, uid)
 	}
-	v[uid] = zero
+	o.Emission, o.Tokens = reach(o.Emission, uid), reach(o.Tokens, uid)
+	o.Permit, o.Active = reach(o.Permit, uid), reach(o.Active, uid)
+}
+
+func reach[T any](v []T, uid int) []T {
+	if missing := uid + 1 - len(v); missing > 0 {
+		v = append(v, make([]T, missing)...)
+	}
 	return v
 }
 
@@ -208,7 +220,7 @@ func (k *Keeper) lock(ctx context.Context, owner sdk.AccAddress, nplx uint64) er
 		return nil
 	}
 	if err := k.bank.SendCoinsFromAccountToModule(ctx, owner, LockAccount, coins(nplx)); err != nil {
-		return fmt.Errorf("lock %d nplx: %w", nplx, err)
+		return errorsmod.Wrapf(err, "lock %d nplx", nplx)
 	}
 	return nil
 }

@@ -79,15 +79,24 @@ func execute(ctx context.Context, out *output, args ...string) error {
 }
 
 func TestMinerServesWhileTheChainIsDown(t *testing.T) {
+	cert, key := minertest.CertificateFiles(t)
+	identity, err := oip.LoadIdentity(cert, key)
+	require.NoError(t, err)
+	t.Run("plaintext", func(t *testing.T) { servesWithoutChain(t, nil) })
+	t.Run("TLS", func(t *testing.T) { servesWithoutChain(t, identity.KeyHash(), "--tls-cert", cert, "--tls-key", key) })
+}
+
+func servesWithoutChain(t *testing.T, keyHash []byte, flags ...string) {
 	folder := minertest.Folder(t, map[string][]byte{"digits": minertest.Classifier(t, 10)})
 	address, dead := freePort(t), freePort(t)
 	args := append(append(keys(t), runtimeFlag(t)...), "--models", folder, "--listen", address, "--node", dead)
+	args = append(args, flags...)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	out, done := &output{}, make(chan error, 1)
 	go func() { done <- execute(ctx, out, args...) }()
 
-	conn, err := oip.Dialer{}.Dial(oip.Endpoint{Address: address})
+	conn, err := oip.Dialer{}.Dial(oip.Endpoint{Address: address, TLSKeyHash: keyHash})
 	require.NoError(t, err)
 	defer conn.Close()
 	service := inference.NewGRPCInferenceServiceClient(conn)

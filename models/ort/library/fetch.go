@@ -116,7 +116,10 @@ func hashFile(path string, h hash.Hash) ([]byte, error) {
 
 // download packs the npm package into a temporary folder beside path and puts the library in place.
 func (o FetchOptions) download(ctx context.Context, b build, path string) error {
-	temporary, err := os.MkdirTemp(filepath.Dir(path), "fetch-")
+	if err := removeStale(filepath.Dir(path)); err != nil {
+		return err
+	}
+	temporary, err := os.MkdirTemp(filepath.Dir(path), temporaryPrefix)
 	if err != nil {
 		return fmt.Errorf("make a folder to download into: %w", err)
 	}
@@ -142,6 +145,22 @@ func (o FetchOptions) download(ctx context.Context, b build, path string) error 
 		return fmt.Errorf("put the library in place: %w", err)
 	}
 	o.Progress("ONNX Runtime %s is at %s", Version, path)
+	return nil
+}
+
+const temporaryPrefix = "fetch-"
+
+// removeStale deletes what a fetch that was killed left behind; whoever holds the lock is the only one fetching.
+func removeStale(folder string) error {
+	stale, err := filepath.Glob(filepath.Join(folder, temporaryPrefix+"*"))
+	if err != nil {
+		return err
+	}
+	for _, path := range stale {
+		if err := os.RemoveAll(path); err != nil {
+			return fmt.Errorf("remove what an earlier fetch left: %w", err)
+		}
+	}
 	return nil
 }
 

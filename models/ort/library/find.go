@@ -50,10 +50,11 @@ func Find(flag string) (Place, error) {
 			return Place{}, fmt.Errorf("%w: %s names %s, and there is no such file", ErrNotFound, p.Source, p.Path)
 		}
 	}
-	return Place{}, fmt.Errorf("%w: run 'plexus runtime fetch', or name one with --%s or %s; searched:\n%s", ErrNotFound, Flag, EnvVar, list(places))
+	return Place{}, fmt.Errorf("%w: run 'plexus runtime fetch', or name one with --%s or %s; searched:\n%s", ErrNotFound, Flag, EnvVar, List(places))
 }
 
-func list(places []Place) string {
+// List writes places one a line, for an error or a log.
+func List(places []Place) string {
 	lines := make([]string, len(places))
 	for i, p := range places {
 		lines[i] = fmt.Sprintf("  %s: %s", p.Source, p.Path)

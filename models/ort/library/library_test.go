@@ -43,6 +43,11 @@ func TestFetchSaysWhatIsWrong(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			folder := t.TempDir()
+			killed := filepath.Join(folder, library.Version, strings.ReplaceAll(library.Platform(), "/", "-"), "fetch-1", "half.tgz")
+			if c.is != library.ErrNpm { // without npm nothing is begun, so nothing is cleaned up either
+				require.NoError(t, os.MkdirAll(filepath.Dir(killed), 0o755))
+				require.NoError(t, os.WriteFile(killed, []byte("an earlier fetch was killed"), 0o600))
+			}
 			_, err := library.Fetch(t.Context(), library.FetchOptions{Folder: folder, Npm: c.npm})
 			require.ErrorIs(t, err, c.is)
 			require.ErrorContains(t, err, c.says)

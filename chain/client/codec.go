@@ -49,6 +49,9 @@ func newEncoding() (*encoding, error) {
 		&subnetv1.MsgServe{},
 		&subnetv1.MsgSetWeights{},
 		&subnetv1.MsgBindHotkey{},
+		&subnetv1.MsgCommitWeights{},
+		&subnetv1.MsgCommitHash{},
+		&subnetv1.MsgSubmitPulse{},
 	)
 
 	cdc := codec.NewProtoCodec(registry)

@@ -24,6 +24,11 @@ func (Module) AutoCLIOptions() *autocliv1.ModuleOptions {
 					PositionalArgs: []*autocliv1.PositionalArgDescriptor{{ProtoField: "netuid"}, {ProtoField: "hotkey"}},
 				},
 				{RpcMethod: "Weights", Use: "weights NETUID", Short: "Show the weights that validators set", PositionalArgs: netuid},
+				{
+					RpcMethod: "Commits", Use: "commits NETUID", Short: "Show the hidden, opened and failed weights of a subnet", PositionalArgs: netuid,
+					FlagOptions: map[string]*autocliv1.FlagOptions{"hotkey": {Usage: "of one hotkey only"}},
+				},
+				{RpcMethod: "Pulse", Use: "pulse", Short: "Show the beacon and the rounds that hidden weights wait for"},
 				{RpcMethod: "Emission", Use: "emission", Short: "Show issuance, the next halving and the supply invariant"},
 			},
 		},
@@ -48,9 +53,15 @@ func (Module) AutoCLIOptions() *autocliv1.ModuleOptions {
 					RpcMethod: "BindHotkey", Use: "bind-hotkey HOTKEY", Short: "Make your validator's stake count for a hotkey",
 					PositionalArgs: []*autocliv1.PositionalArgDescriptor{{ProtoField: "hotkey"}},
 				},
-				{RpcMethod: "Serve", Skip: true},        // by hand: a message within the message
-				{RpcMethod: "SetWeights", Skip: true},   // by hand: lists of numbers
-				{RpcMethod: "UpdateParams", Skip: true}, // by governance only
+				{RpcMethod: "Serve", Skip: true}, // by hand: a message within the message
+				{
+					RpcMethod: "SubmitPulse", Use: "submit-pulse ROUND SIGNATURE", Short: "Bring a beacon round to the chain (plexus beacon does this itself)",
+					PositionalArgs: []*autocliv1.PositionalArgDescriptor{{ProtoField: "round"}, {ProtoField: "signature"}},
+				},
+				{RpcMethod: "CommitWeights", Skip: true}, // by hand: encrypted here
+				{RpcMethod: "CommitHash", Skip: true},    // by hand: what is hidden is kept in a file
+				{RpcMethod: "SetWeights", Skip: true},    // by hand: lists of numbers
+				{RpcMethod: "UpdateParams", Skip: true},  // by governance only
 			},
 		},
 	}

@@ -25,7 +25,7 @@ func TxCommand() *cobra.Command {
 		Short: "Subnets, neurons and weights",
 		RunE:  client.ValidateCmd,
 	}
-	cmd.AddCommand(setWeightsCommand(), serveCommand())
+	cmd.AddCommand(setWeightsCommand(), serveCommand(), commitWeightsCommand(), commitHashCommand())
 	return cmd
 }
 

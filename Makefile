@@ -35,12 +35,29 @@ test: lint runtime ## all tests
 	go test -timeout 20m ./...
 	go test -race -short -timeout 20m $(RACE)
 
+.PHONY: bench
+bench: runtime ## all benchmarks, with ratios to other implementations in the same run
+	go test -run '^$$' -bench . -benchtime 0.5s -timeout 60m $$(git grep -l '^func Benchmark' -- '*_test.go' | xargs -n1 dirname | sort -u | sed 's|^|./|')
+
+.PHONY: fuzz
+fuzz: runtime ## every fuzz target for FUZZTIME (30s)
+	scripts/fuzz.sh $(or $(FUZZTIME),30s)
+
+.PHONY: test-emulation
+test-emulation: ## consensus and subnet on arm64, s390x and 386 (needs qemu-user-static)
+	scripts/emulate.sh
+
+.PHONY: test-chaos
+test-chaos: ## four nodes killed and parted for ten minutes (needs root for the partition)
+	go test -tags chaos ./e2e/chaos -v -count=1 -timeout 60m
+
 .PHONY: lint
 lint: tools ## gofmt, go vet, staticcheck and the rules of state transitions
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$unformatted" || \
 		{ echo "not formatted, run gofmt -w on:"; echo "$$unformatted"; exit 1; }
 	go vet ./...
 	bin/staticcheck ./...
+	scripts/lint-determinism.sh
 
 .PHONY: tools
 tools: ## build the pinned code generators and linters into bin/

@@ -49,7 +49,7 @@ type denseWorker struct {
 	matches       []uint8           // which lanes are in a bucket
 	packed        []uint32          // the block: weight and bond of every live row, column after column
 	w, index      []uint64          // normalised weights of a column and their buckets
-	clip, x       []uint64          // weights that bonds follow, and the new bonds
+	x             []uint64          // new bonds of a column
 	trust, income []uint64          // by live row
 	normal        []uint32          // column-normalised bonds of every column of the worker
 	whole         []wholeBond
@@ -69,8 +69,9 @@ func (w *worker) denseColumns() {
 	lanes, stride := e.rows.lanes, e.rows.stride
 	width := max(denseWidth, denseEntries/stride&^(laneStep-1))
 	d.packed = sized(d.packed, width*stride)
-	d.matches = sized(d.matches, lanes/laneStep)
-	for _, lane := range [...]*[]uint64{&d.w, &d.index, &d.clip, &d.x, &d.trust, &d.income} {
+	d.matches = sized(d.matches, (lanes/laneStep+7)&^7)
+	clear(d.matches)
+	for _, lane := range [...]*[]uint64{&d.w, &d.index, &d.x, &d.trust, &d.income} {
 		*lane = sized(*lane, lanes)
 		clear(*lane)
 	}
@@ -105,8 +106,16 @@ func (w *worker) pack(from, to int) {
 		}
 		for j := from; j < to; j += laneStep {
 			for i := range rows {
-				weights[i] = take(rows[i].weights, &wcur[i], j, &d.scratch[0][i])
-				bonds[i] = take(rows[i].bonds, &bcur[i], j, &d.scratch[1][i])
+				// The common case of take, for both: no pair is missing.
+				a, b := rows[i].weights[wcur[i]:], rows[i].bonds[bcur[i]:]
+				if fullTile(a, j) && fullTile(b, j) {
+					weights[i], bonds[i] = (*tile)(a), (*tile)(b)
+					wcur[i] += laneStep
+					bcur[i] += laneStep
+					continue
+				}
+				weights[i] = take(a, &wcur[i], j, &d.scratch[0][i])
+				bonds[i] = take(b, &bcur[i], j, &d.scratch[1][i])
 			}
 			e.vectors.pack(d.packed[(j-from)*stride+at:], stride, &weights, &bonds)
 		}
@@ -116,19 +125,25 @@ func (w *worker) pack(from, to int) {
 	}
 }
 
-// take gives the entries toward the tile of columns from j on and moves the cursor behind them. Where entries are
-// missing it copies what there is to scratch.
+// fullTile tells whether the row goes on with an entry for each column from j on, as sorted rows do when first and
+// last are in place.
+func fullTile(row Row, j int) bool {
+	return len(row) >= laneStep && int(row[0].UID) == j && int(row[laneStep-1].UID) == j+laneStep-1
+}
+
+// take gives the next entries of a row, those toward the tile of columns from j on, and moves the cursor behind them.
+// Where entries are missing it copies what there is to scratch.
 func take(row Row, cursor *int32, j int, scratch *tile) *tile {
-	p := int(*cursor)
-	if p+laneStep <= len(row) && int(row[p].UID) == j && int(row[p+laneStep-1].UID) == j+laneStep-1 {
+	if fullTile(row, j) {
 		*cursor += laneStep
-		return (*tile)(row[p:])
+		return (*tile)(row)
 	}
 	*scratch = tile{}
-	for ; p < len(row) && int(row[p].UID) < j+laneStep; p++ {
-		scratch[int(row[p].UID)-j] = row[p]
+	n := 0
+	for ; n < len(row) && int(row[n].UID) < j+laneStep; n++ {
+		scratch[int(row[n].UID)-j] = row[n]
 	}
-	*cursor = int32(p)
+	*cursor += int32(n)
 	return scratch
 }
 
@@ -159,7 +174,9 @@ func (w *worker) unpack(from, to int) {
 				entries := &d.tiles[i]
 				switch zeros := d.zeros[i]; zeros {
 				case 0:
-					*(*tile)(e.bonds[end:]) = *entries
+					for c, room := 0, (*tile)(e.bonds[end:]); c < laneStep; c++ {
+						room[c] = entries[c]
+					}
 					end += laneStep
 				case math.MaxUint8:
 				default:
@@ -179,18 +196,23 @@ func (w *worker) unpack(from, to int) {
 // denseColumn does one column; its new bonds, as stored, replace what was packed.
 func (w *worker) denseColumn(j int, packed, normal []uint32) {
 	e, d, run := w.e, &w.dense, w.e.vectors
-	run.normalize(d.w, e.rows.mulHi, e.rows.mulLo, e.rows.shift, packed)
+	if !run.normalize(d.w, e.rows.mulHi, e.rows.mulLo, e.rows.shift, packed) {
+		clear(normal) // nobody weighs the neuron or holds bonds toward it: all of it is zero
+		return
+	}
 	consensus := w.denseConsensus()
 	e.out.Consensus[j] = fixed.I32F32(consensus)
-	before, rank := run.clip(d.clip, d.trust, d.w, e.rows.stake, consensus, e.plan.penalty)
-	w.ranked(j, before, rank)
 	mask := e.bondMask(j)
-	var total, bound uint64
+	var s columnSums
 	if e.plan.yuma3 {
-		total, bound = run.bonds(d.x, d.clip, packed, e.plan.alpha, e.plan.keep, mask)
+		move := bondMove{consensus, e.plan.penalty, e.plan.alpha, e.plan.keep, mask}
+		s = run.bonds(d.x, d.trust, d.w, e.rows.stake, packed, &move)
 	} else {
-		total, bound = w.denseBonds2(mask, packed)
+		s.before, s.rank = run.clip(d.x, d.trust, d.w, e.rows.stake, consensus, e.plan.penalty)
+		s.total, s.bound = w.denseBonds2(mask, packed)
 	}
+	w.ranked(j, s.before, s.rank)
+	total, bound := s.total, s.bound
 	if total == 0 {
 		clear(normal)
 		clear(packed)
@@ -217,7 +239,7 @@ func (w *worker) denseColumn(j int, packed, normal []uint32) {
 
 const (
 	sample    = 8 // weights of a column that denseConsensus looks at first
-	rangeBits = 5
+	rangeBits = 6
 	ranges    = 1 << rangeBits // ranges between the smallest and largest of them
 )
 
@@ -276,13 +298,14 @@ func (w *worker) denseMedian(n int, limit int64) uint64 {
 	return smallestOver(w.keys[:count], w.e.votes, limit, lo, hi)
 }
 
-// denseBonds2 is kernels.bonds for Yuma2: old bonds and stake times weight are shares of their column.
+// denseBonds2 turns the weights that bonds follow, in x, into new bonds of Yuma2: old bonds and stake times weight are
+// shares of their column. It returns the sum of the new bonds and a bound on each.
 func (w *worker) denseBonds2(mask uint64, packed []uint32) (total, bound uint64) {
 	d, stake := &w.dense, w.e.rows.stake
 	alpha, keep := w.e.plan.alpha, w.e.plan.keep
 	var old, bought, boughtBound uint64
-	packed, stake = packed[:len(d.clip)], stake[:len(d.clip)]
-	for k, c := range d.clip {
+	packed, stake = packed[:len(d.x)], stake[:len(d.x)]
+	for k, c := range d.x {
 		y := stake[k] * c >> 32
 		d.x[k] = y
 		bought += y

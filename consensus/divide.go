@@ -40,7 +40,7 @@ func (r rowDivisor) divide(v uint16) uint64 {
 	return hi
 }
 
-// columnDivisor gives floor(x * 2^32 / d) for x <= d, x <= 1.0.
+// columnDivisor gives floor(x * 2^32 / d) for x <= d.
 type columnDivisor struct {
 	d, mul uint64
 	shift  uint8

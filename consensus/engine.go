@@ -310,6 +310,7 @@ func (e *Engine) prepare() {
 		e.stake[uint16(k)] = uint64(s)
 		e.votes[uint16(k)] = uint64(s.Div(total))
 	}
+	clear(e.votes[len(e.live):min(len(e.live)+laneStep, len(e.votes))]) // the padding of dense columns has none
 	e.allVotes = int64(votes)
 	e.minority = int64(votes - fixed.FromU16(p.Kappa))
 	alpha := fixed.One - fixed.FromRatio(uint64(p.BondsMovingAverage), averageUnit)
@@ -329,9 +330,7 @@ func (e *Engine) shareIncentive() {
 	for _, r := range o.Rank {
 		total += r
 	}
-	for j, r := range o.Rank {
-		o.Incentive[j] = r.Div(total)
-	}
+	shareOut(o.Incentive, o.Rank, total)
 	for k := range e.live {
 		var sum uint64
 		for _, w := range e.workers {
@@ -356,10 +355,22 @@ func (e *Engine) shareDividends() {
 		}
 		total += o.Dividends[i]
 	}
-	for i, d := range o.Dividends {
-		if d != 0 {
-			o.Dividends[i] = d.Div(total)
-		}
+	shareOut(o.Dividends, o.Dividends, total)
+}
+
+// shareOut writes each amount as a share of a total that is at least as large as each; nothing shares out to nothing.
+func shareOut(dst, amounts []fixed.I32F32, total fixed.I32F32) {
+	if total == 0 {
+		clear(dst)
+		return
+	}
+	var bound uint64
+	for _, a := range amounts {
+		bound |= uint64(a)
+	}
+	divisor := newColumnDivisor(uint64(total), bound)
+	for i, a := range amounts {
+		dst[i] = fixed.I32F32(divisor.divide(uint64(a)))
 	}
 }
 
@@ -382,8 +393,9 @@ func (e *Engine) shareEmission() {
 		return
 	}
 	for i, d := range o.Dividends {
-		o.MinerShare[i] = o.Incentive[i].Div(total)
-		o.ValidatorShare[i] = d.Div(total)
-		o.CombinedShare[i] = (o.Incentive[i] + d).Div(total)
+		o.CombinedShare[i] = o.Incentive[i] + d
 	}
+	shareOut(o.MinerShare, o.Incentive, total)
+	shareOut(o.ValidatorShare, o.Dividends, total)
+	shareOut(o.CombinedShare, o.CombinedShare, total)
 }

@@ -1,6 +1,9 @@
 package consensus
 
-import "math/bits"
+import (
+	"encoding/binary"
+	"math/bits"
+)
 
 // kernels are the loops over one dense column, with an entry for every live row: a weight and an old bond packed in
 // 32 bits, weight below. All lanes have the same length, a multiple of laneStep padded with zeros, and weights are
@@ -27,21 +30,24 @@ func (k kernels) pack(packed []uint32, stride int, weights, bonds *[laneStep]*ti
 	}
 }
 
-// normalize writes each row's normalised weight: w = v * mul >> shift, with 64-bit mul in halves (see rowDivisor).
-func (k kernels) normalize(w, mulHi, mulLo, shift []uint64, packed []uint32) {
+// normalize writes each row's normalised weight, w = v * mul >> shift with 64-bit mul in halves (see rowDivisor), and
+// tells whether there is any weight or bond.
+func (k kernels) normalize(w, mulHi, mulLo, shift []uint64, packed []uint32) bool {
 	n := len(w)
 	mulHi, mulLo, shift, packed = mulHi[:n], mulLo[:n], shift[:n], packed[:n]
 	if k {
-		normalizeAVX2(&w[0], &mulHi[0], &mulLo[0], &shift[0], &packed[0], n)
-		return
+		return normalizeAVX2(&w[0], &mulHi[0], &mulLo[0], &shift[0], &packed[0], n) != 0
 	}
+	var any uint32
 	for i, p := range packed {
+		any |= p
 		v := uint64(p & bondMask)
 		w[i] = (v*mulHi[i] + v*mulLo[i]>>32) >> (shift[i] & 63)
 	}
+	return any != 0
 }
 
-// buckets writes which of 32 ranges of 2^shift from lo each weight falls into, those outside into the first or last.
+// buckets writes which of 64 ranges of 2^shift from lo each weight falls into, those outside into the first or last.
 func (k kernels) buckets(index, w []uint64, lo uint64, shift uint) {
 	index = index[:len(w)]
 	if k {
@@ -53,14 +59,14 @@ func (k kernels) buckets(index, w []uint64, lo uint64, shift uint) {
 	}
 }
 
-// match collects selection keys of the weights whose bucket is b, in order.
+// match collects selection keys of the weights whose bucket is b, in order. mask has a bit for every lane, and zeros
+// up to a multiple of eight bytes.
 func (k kernels) match(mask []uint8, index []uint64, b uint64, keys, w []uint64) (count int) {
 	if k {
-		mask = mask[:len(index)/laneStep]
 		matchAVX2(&mask[0], &index[0], len(index), b)
-		for i, m := range mask {
-			for ; m != 0; m &= m - 1 {
-				at := i*laneStep + bits.TrailingZeros8(m)
+		for i := 0; i+8 <= len(mask); i += 8 {
+			for m := binary.LittleEndian.Uint64(mask[i:]); m != 0; m &= m - 1 {
+				at := i*laneStep + bits.TrailingZeros64(m)
 				keys[count] = w[at]<<keyShift | uint64(at)
 				count++
 			}
@@ -97,23 +103,36 @@ func (k kernels) clip(clip, trust, w, stake []uint64, consensus, penalty uint64)
 	return before, rank
 }
 
-// bonds writes alpha*weight + keep*bond/65535 for bonds under the mask (0 or 65535), and returns their sum and a
-// bound on each.
-func (k kernels) bonds(x, clip []uint64, packed []uint32, alpha, keep, mask uint64) (total, bound uint64) {
-	n := len(clip)
-	x, packed = x[:n], packed[:n]
+// bondMove is how the bonds of a column move, all in 32.32 but mask, which is 0 or 65535 and lets old bonds through.
+type bondMove struct{ consensus, penalty, alpha, keep, mask uint64 }
+
+// columnSums are what comes out of a column: rank before and after clipping, the sum of the new bonds and a bound on
+// each of them.
+type columnSums struct{ before, rank, total, bound uint64 }
+
+// bonds does what clip does, but follows with alpha*weight + keep*bond/65535, the new bonds of Yuma3.
+func (k kernels) bonds(x, trust, w, stake []uint64, packed []uint32, m *bondMove) (s columnSums) {
+	n := len(w)
+	x, trust, stake, packed = x[:n], trust[:n], stake[:n], packed[:n]
+	m.penalty = min(m.penalty, one-1)
 	if k {
-		return bondsAVX2(&x[0], &clip[0], &packed[0], n, alpha, keep, mask)
+		bondsAVX2(&s, &x[0], &trust[0], &w[0], &stake[0], &packed[0], n, m)
+		return s
 	}
-	for i, c := range clip {
-		b := uint64(packed[i]>>16) & mask
+	for i, v := range w {
+		c := min(v, m.consensus)
+		s.before += v * stake[i] >> 32
+		s.rank += c * stake[i] >> 32
+		trust[i] += c
+		c = v - ((v-c)*m.penalty+(one-1))>>32
+		b := uint64(packed[i]>>16) & m.mask
 		b = b*65537 + (b+1)>>16
-		y := alpha*c>>32 + keep*b>>32
+		y := m.alpha*c>>32 + m.keep*b>>32
 		x[i] = y
-		total += y
-		bound |= y
+		s.total += y
+		s.bound |= y
 	}
-	return total, bound
+	return s
 }
 
 // divide writes x * 2^32 / d for a divisor that is fast, and the value to store, x * 65535.

@@ -4,7 +4,7 @@ package consensus
 func cpuHasAVX2() bool
 
 //go:noescape
-func normalizeAVX2(w, mulHi, mulLo, shift *uint64, packed *uint32, n int)
+func normalizeAVX2(w, mulHi, mulLo, shift *uint64, packed *uint32, n int) (any uint64)
 
 //go:noescape
 func bucketsAVX2(index, w *uint64, n int, lo, shift uint64)
@@ -13,7 +13,7 @@ func bucketsAVX2(index, w *uint64, n int, lo, shift uint64)
 func clipAVX2(clip, trust, w, stake *uint64, n int, consensus, penalty uint64) (before, rank uint64)
 
 //go:noescape
-func bondsAVX2(x, clip *uint64, packed *uint32, n int, alpha, keep, mask uint64) (total, bound uint64)
+func bondsAVX2(s *columnSums, x, trust, w, stake *uint64, packed *uint32, n int, m *bondMove)
 
 //go:noescape
 func divideAVX2(normal, value *uint32, x *uint64, n int, mulHi, mulLo, shift uint64)

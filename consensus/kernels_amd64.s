@@ -31,8 +31,8 @@ TEXT ·cpuHasAVX2(SB), NOSPLIT, $0-1
 no:
 	RET
 
-// func normalizeAVX2(w, mulHi, mulLo, shift *uint64, packed *uint32, n int)
-TEXT ·normalizeAVX2(SB), NOSPLIT, $0-48
+// func normalizeAVX2(w, mulHi, mulLo, shift *uint64, packed *uint32, n int) (any uint64)
+TEXT ·normalizeAVX2(SB), NOSPLIT, $0-56
 	MOVQ     w+0(FP), DI
 	MOVQ     mulHi+8(FP), SI
 	MOVQ     mulLo+16(FP), DX
@@ -41,9 +41,11 @@ TEXT ·normalizeAVX2(SB), NOSPLIT, $0-48
 	MOVQ     n+40(FP), R9
 	VPCMPEQD Y7, Y7, Y7
 	VPSRLQ   $48, Y7, Y7 // 65535
+	VPXOR    Y8, Y8, Y8  // any
 	XORQ     AX, AX
 loop:
 	VPMOVZXDQ (R8)(AX*4), Y0
+	VPOR      Y0, Y8, Y8
 	VPAND     Y7, Y0, Y0
 	VPMULUDQ  (SI)(AX*8), Y0, Y1
 	VPMULUDQ  (DX)(AX*8), Y0, Y2
@@ -55,6 +57,11 @@ loop:
 	ADDQ      $4, AX
 	CMPQ      AX, R9
 	JLT       loop
+	VEXTRACTI128 $1, Y8, X0
+	VPOR      X0, X8, X8
+	VPSHUFD   $0x4E, X8, X0
+	VPOR      X0, X8, X8
+	VMOVQ     X8, any+48(FP)
 	VZEROUPPER
 	RET
 
@@ -66,7 +73,7 @@ TEXT ·bucketsAVX2(SB), NOSPLIT, $0-40
 	VMOVQ         lo+24(FP), X0
 	VPBROADCASTQ X0, Y0
 	VMOVQ         shift+32(FP), X1
-	MOVQ         $31, AX
+	MOVQ         $63, AX
 	VMOVQ         AX, X2
 	VPBROADCASTQ X2, Y2
 	XORQ         AX, AX
@@ -132,52 +139,80 @@ loop:
 	VZEROUPPER
 	RET
 
-// func bondsAVX2(x, clip *uint64, packed *uint32, n int, alpha, keep, mask uint64) (total, bound uint64)
-TEXT ·bondsAVX2(SB), NOSPLIT, $0-72
-	MOVQ         x+0(FP), DI
-	MOVQ         clip+8(FP), SI
-	MOVQ         packed+16(FP), R8
-	MOVQ         n+24(FP), R9
-	VMOVQ         alpha+32(FP), X0
-	VPBROADCASTQ X0, Y0
-	VMOVQ         keep+40(FP), X1
-	VPBROADCASTQ X1, Y1
-	VMOVQ         mask+48(FP), X2
-	VPBROADCASTQ X2, Y2
-	VPCMPEQD     Y3, Y3, Y3
-	VPSRLQ       $48, Y3, Y3 // 65535
-	VPXOR        Y4, Y4, Y4  // total
-	VPXOR        Y5, Y5, Y5  // bound
+// SUM adds the four lanes of y, whose lower half is x, and stores the result.
+#define SUM(x, y, result) \
+	VEXTRACTI128 $1, y, X13; \
+	VPADDQ       X13, x, x;  \
+	VPSHUFD      $0x4E, x, X13; \
+	VPADDQ       X13, x, x;  \
+	VMOVQ        x, result
+
+// func bondsAVX2(s *columnSums, x, trust, w, stake *uint64, packed *uint32, n int, m *bondMove)
+TEXT ·bondsAVX2(SB), NOSPLIT, $0-64
+	MOVQ         s+0(FP), BX
+	MOVQ         x+8(FP), DI
+	MOVQ         trust+16(FP), DX
+	MOVQ         w+24(FP), SI
+	MOVQ         stake+32(FP), CX
+	MOVQ         packed+40(FP), R8
+	MOVQ         n+48(FP), R9
+	MOVQ         m+56(FP), AX
+	VPBROADCASTQ (AX), Y0    // consensus
+	VPBROADCASTQ 8(AX), Y1   // penalty
+	VPBROADCASTQ 16(AX), Y2  // alpha
+	VPBROADCASTQ 24(AX), Y3  // keep
+	VPBROADCASTQ 32(AX), Y4  // mask
+	VPCMPEQD     Y5, Y5, Y5
+	VPSRLQ       $48, Y5, Y6 // 65535
+	VPSRLQ       $32, Y5, Y5 // 2^32 - 1
+	VPXOR        Y7, Y7, Y7  // before
+	VPXOR        Y8, Y8, Y8  // rank
+	VPXOR        Y9, Y9, Y9  // total
+	VPXOR        Y10, Y10, Y10 // bound
 	XORQ         AX, AX
 loop:
-	VPMOVZXDQ (R8)(AX*4), Y6
-	VPSRLQ    $16, Y6, Y6
-	VPAND     Y2, Y6, Y6
-	VPSLLQ    $16, Y6, Y7
-	VPADDQ    Y6, Y7, Y7 // bond * 65537
-	VPMULUDQ  Y1, Y7, Y7
-	VPSRLQ    $32, Y7, Y7
-	VPCMPEQQ  Y3, Y6, Y6
-	VPSUBQ    Y6, Y7, Y7 // a full bond is one step more than 65535 * 65537
-	VPMULUDQ  (SI)(AX*8), Y0, Y6
-	VPSRLQ    $32, Y6, Y6
-	VPADDQ    Y6, Y7, Y7
-	VMOVDQU   Y7, (DI)(AX*8)
-	VPADDQ    Y7, Y4, Y4
-	VPOR      Y7, Y5, Y5
+	VMOVDQU   (SI)(AX*8), Y11
+	VMOVDQU   (CX)(AX*8), Y12
+	VPMINUD   Y0, Y11, Y13
+	VPMULUDQ  Y11, Y12, Y14
+	VPSRLQ    $32, Y14, Y14
+	VPADDQ    Y14, Y7, Y7
+	VPMULUDQ  Y13, Y12, Y14
+	VPSRLQ    $32, Y14, Y14
+	VPADDQ    Y14, Y8, Y8
+	VPADDQ    (DX)(AX*8), Y13, Y14
+	VMOVDQU   Y14, (DX)(AX*8)
+	VPSUBQ    Y13, Y11, Y13 // weight above consensus
+	VPMULUDQ  Y1, Y13, Y13
+	VPADDQ    Y5, Y13, Y13
+	VPSRLQ    $32, Y13, Y13
+	VPSUBQ    Y13, Y11, Y11
+	VPMULUDQ  Y2, Y11, Y11
+	VPSRLQ    $32, Y11, Y11
+	VPMOVZXDQ (R8)(AX*4), Y12
+	VPSRLQ    $16, Y12, Y12
+	VPAND     Y4, Y12, Y12
+	VPSLLQ    $16, Y12, Y13
+	VPADDQ    Y12, Y13, Y13 // bond * 65537
+	VPMULUDQ  Y3, Y13, Y13
+	VPSRLQ    $32, Y13, Y13
+	VPCMPEQQ  Y6, Y12, Y12
+	VPSUBQ    Y12, Y13, Y13 // a full bond is one step more than 65535 * 65537
+	VPADDQ    Y13, Y11, Y11
+	VMOVDQU   Y11, (DI)(AX*8)
+	VPADDQ    Y11, Y9, Y9
+	VPOR      Y11, Y10, Y10
 	ADDQ      $4, AX
 	CMPQ      AX, R9
 	JLT       loop
-	VEXTRACTI128 $1, Y4, X6
-	VPADDQ    X6, X4, X4
-	VPSHUFD   $0x4E, X4, X6
-	VPADDQ    X6, X4, X4
-	VMOVQ      X4, total+56(FP)
-	VEXTRACTI128 $1, Y5, X6
-	VPOR      X6, X5, X5
-	VPSHUFD   $0x4E, X5, X6
-	VPOR      X6, X5, X5
-	VMOVQ      X5, bound+64(FP)
+	SUM(X7, Y7, (BX))
+	SUM(X8, Y8, 8(BX))
+	SUM(X9, Y9, 16(BX))
+	VEXTRACTI128 $1, Y10, X13
+	VPOR      X13, X10, X10
+	VPSHUFD   $0x4E, X10, X13
+	VPOR      X13, X10, X10
+	VMOVQ     X10, 24(BX)
 	VZEROUPPER
 	RET
 
@@ -351,18 +386,32 @@ TEXT ·matchAVX2(SB), NOSPLIT, $0-32
 	VMOVQ        b+24(FP), X0
 	VPBROADCASTQ X0, Y0
 	XORQ         AX, AX
+	XORQ         R10, R10 // eight bytes of mask, for one store: narrow stores would stall the reader
 loop:
 	VPCMPEQQ  (SI)(AX*8), Y0, Y1
 	VPCMPEQQ  32(SI)(AX*8), Y0, Y2
 	VMOVMSKPD Y1, BX
 	VMOVMSKPD Y2, CX
-	SHLL      $4, CX
-	ORL       CX, BX
-	MOVB      BX, (DI)
-	INCQ      DI
+	SHLQ      $4, CX
+	ORQ       CX, BX
+	SHRQ      $8, R10
+	SHLQ      $56, BX
+	ORQ       BX, R10
 	ADDQ      $8, AX
+	TESTQ     $63, AX
+	JNE       next
+	MOVQ      R10, (DI)
+	ADDQ      $8, DI
+next:
 	CMPQ      AX, R9
 	JLT       loop
+	MOVQ      $64, CX
+	ANDQ      $63, AX
+	JEQ       done
+	SUBQ      AX, CX
+	SHRQ      CX, R10
+	MOVQ      R10, (DI)
+done:
 	VZEROUPPER
 	RET
 

@@ -6,7 +6,7 @@ package consensus
 
 func cpuHasAVX2() bool { return false }
 
-func normalizeAVX2(w, mulHi, mulLo, shift *uint64, packed *uint32, n int) {}
+func normalizeAVX2(w, mulHi, mulLo, shift *uint64, packed *uint32, n int) (any uint64) { return 0 }
 
 func bucketsAVX2(index, w *uint64, n int, lo, shift uint64) {}
 
@@ -14,9 +14,7 @@ func clipAVX2(clip, trust, w, stake *uint64, n int, consensus, penalty uint64) (
 	return 0, 0
 }
 
-func bondsAVX2(x, clip *uint64, packed *uint32, n int, alpha, keep, mask uint64) (total, bound uint64) {
-	return 0, 0
-}
+func bondsAVX2(s *columnSums, x, trust, w, stake *uint64, packed *uint32, n int, m *bondMove) {}
 
 func divideAVX2(normal, value *uint32, x *uint64, n int, mulHi, mulLo, shift uint64) {}
 

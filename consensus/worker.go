@@ -70,6 +70,7 @@ func (e *Engine) each(task func(*worker)) {
 	e.group.Add(len(e.workers))
 	for _, w := range e.workers {
 		w.task = task
+		//determinism:allow goroutine workers share no column, sums are of integers, and all are waited for
 		go w.run()
 	}
 	e.group.Wait()
@@ -291,7 +292,7 @@ func (w *worker) rank(j int, consensus uint64, val []uint64, row []uint16) {
 
 func (w *worker) ranked(j int, before, rank uint64) {
 	w.e.out.Rank[j] = fixed.I32F32(rank)
-	w.e.out.Trust[j] = fixed.I32F32(rank).Div(fixed.I32F32(before))
+	w.e.out.Trust[j] = fixed.FromRatio(rank, before)
 }
 
 // bonds3 moves Yuma3 bonds toward the weights and returns their sum and a bound on each.

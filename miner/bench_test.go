@@ -1,10 +1,24 @@
 package miner_test
 
 import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"flag"
 	"fmt"
+	"os"
+	"os/exec"
+	"runtime"
+	"slices"
+	"strconv"
+	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
+
+	"go.uber.org/goleak"
+	"google.golang.org/grpc"
 
 	"github.com/plexusnet/plexus/client/oip"
 	"github.com/plexusnet/plexus/miner"
@@ -15,67 +29,236 @@ import (
 	"github.com/plexusnet/plexus/proto/inference"
 )
 
-// BenchmarkServe compares requests through a miner's server with a bare loop over the same session, one after the other
-// within one run, and reports the ratio of their throughputs: of_direct.
+// loadVariable makes the test binary a client that puts load on a server, in a process of its own, so that what the
+// server takes of the CPU can be told from what its clients take.
+const loadVariable = "PLEXUS_MINER_TEST_LOAD"
+
+func TestMain(m *testing.M) {
+	if order := os.Getenv(loadVariable); order != "" {
+		if err := generateLoad(order); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
+	flag.Parse()
+	goleak.VerifyTestMain(m)
+}
+
+// load is what the client process is told to do.
+type load struct {
+	Address string
+	KeyHash []byte
+	Model   string
+	Input   models.Tensor
+	Clients int
+	Each    int
+}
+
+// report is what it answers.
+type report struct {
+	Elapsed  time.Duration
+	P50, P99 time.Duration
+}
+
+func generateLoad(order string) error {
+	var l load
+	if err := json.Unmarshal([]byte(order), &l); err != nil {
+		return err
+	}
+	latencies := make([][]time.Duration, l.Clients)
+	var conns []*grpc.ClientConn
+	for range (l.Clients + 15) / 16 {
+		conn, err := oip.Dialer{}.Dial(oip.Endpoint{Address: l.Address, TLSKeyHash: l.KeyHash})
+		if err != nil {
+			return err
+		}
+		defer conn.Close()
+		conns = append(conns, conn)
+	}
+	var failed atomic.Pointer[error]
+	run := func(each int, keep bool) time.Duration {
+		var group sync.WaitGroup
+		start := time.Now()
+		for c := range l.Clients {
+			group.Go(func() {
+				service := inference.NewGRPCInferenceServiceClient(conns[c%len(conns)])
+				req := oip.Request{Model: l.Model, Inputs: []models.Tensor{l.Input}}.Message()
+				for range each {
+					asked := time.Now()
+					if _, err := service.ModelInfer(context.Background(), req); err != nil {
+						failed.Store(&err)
+						return
+					}
+					if keep {
+						latencies[c] = append(latencies[c], time.Since(asked))
+					}
+				}
+			})
+		}
+		group.Wait()
+		return time.Since(start)
+	}
+	run(max(1, l.Each/10), false)
+	r := report{Elapsed: run(l.Each, true)}
+	if err := failed.Load(); err != nil {
+		return *err
+	}
+	all := slices.Concat(latencies...)
+	slices.Sort(all)
+	r.P50, r.P99 = all[len(all)/2], all[len(all)*99/100]
+	return json.NewEncoder(os.Stdout).Encode(r)
+}
+
+// BenchmarkServe compares requests through a miner's server, its clients in another process, with a bare loop over the
+// same session with the same threads, one after the other within one run. Per setting it reports
+//
+//	of_direct     throughput through gRPC / throughput of the loop, clients on the same machine
+//	model_us      time of one run in the loop with one thread
+//	server_us     CPU time of the server per request beyond what the loop takes per run
+//	p50_us p99_us latency as clients see it
 func BenchmarkServe(b *testing.B) {
-	x := models.FromFloat32s("x", []int64{1}, []float32{1})
-	for _, model := range []struct {
+	slow := models.FromFloat32s("x", []int64{1}, []float32{1})
+	tls := minertest.Identity(b)
+	for _, c := range []struct {
 		name  string
 		file  []byte
 		input models.Tensor
+		cfg   miner.ServerConfig
 	}{
-		{"tiny", minertest.Classifier(b, 10), image(1)},
-		{"tiny/batch=32", minertest.Classifier(b, 10), image(32)},
-		{"milliseconds", minertest.Slow(b, 2), x},
+		{"50us", minertest.Dense(b, 3), features(1), miner.ServerConfig{}},
+		{"50us/tls", minertest.Dense(b, 3), features(1), miner.ServerConfig{Identity: tls}},
+		{"50us/batch=32", minertest.Dense(b, 3), features(32), miner.ServerConfig{}},
+		{"5ms", minertest.Slow(b, 2), slow, miner.ServerConfig{}},
 	} {
-		b.Run(model.name, func(b *testing.B) { compare(b, model.file, model.input) })
+		for _, clients := range []int{1, 8, 64} {
+			b.Run(fmt.Sprintf("%s/clients=%d", c.name, clients), func(b *testing.B) { compare(b, c.file, c.input, c.cfg, clients) })
+		}
 	}
 }
 
-func compare(b *testing.B, file []byte, input models.Tensor) {
+func features(rows int64) models.Tensor {
+	return models.FromFloat32s("x", []int64{rows, minertest.DenseWidth}, make([]float32, rows*minertest.DenseWidth))
+}
+
+func compare(b *testing.B, file []byte, input models.Tensor, cfg miner.ServerConfig, clients int) {
 	session, err := orttest.Open(b).Load(b.Context(), file, ort.Options{})
 	if err != nil {
 		b.Fatal(err)
 	}
 	defer session.Close()
-	server := minertest.Serve(b, miner.ServerConfig{}, map[string][]byte{"model": file})
-	conn, err := oip.Dialer{}.Dial(oip.Endpoint{Address: server.Address})
+	cfg.MaxInFlight = 2 * clients
+	server := minertest.Serve(b, cfg, map[string][]byte{"model": file})
+	inputs := []models.Tensor{input}
+	direct := func(threads, each int) time.Duration {
+		var group sync.WaitGroup
+		start := time.Now()
+		for range threads {
+			group.Go(func() {
+				for range each {
+					if _, err := session.Run(context.Background(), inputs, nil); err != nil {
+						b.Error(err)
+						return
+					}
+				}
+			})
+		}
+		group.Wait()
+		return time.Since(start)
+	}
+	direct(1, 10)
+	n := max(20, b.N/clients) * clients
+	threads := min(clients, runtime.NumCPU())
+	b.ResetTimer()
+	one := direct(1, max(10, n/10)) / time.Duration(max(10, n/10))
+	cpu := cpuTime()
+	alone := direct(threads, n/threads)
+	modelCPU := (cpuTime() - cpu) / time.Duration(n)
+	cpu = cpuTime()
+	r := putLoad(b, load{Address: server.Address, KeyHash: cfg.Identity.KeyHash(), Model: "model", Input: input, Clients: clients, Each: n / clients})
+	serverCPU := (cpuTime() - cpu) * 10 / 11 / time.Duration(n) // a tenth more to warm up
+	b.ReportMetric(float64(alone)/float64(r.Elapsed), "of_direct")
+	b.ReportMetric(float64(one)/1e3, "model_us")
+	b.ReportMetric(float64(serverCPU-modelCPU)/1e3, "server_us")
+	b.ReportMetric(float64(r.P50)/1e3, "p50_us")
+	b.ReportMetric(float64(r.P99)/1e3, "p99_us")
+	b.ReportMetric(0, "ns/op") // it would add the loop and the server
+}
+
+// putLoad runs the client process and returns what it measured.
+func putLoad(b testing.TB, l load) report {
+	b.Helper()
+	order, err := json.Marshal(l)
 	if err != nil {
 		b.Fatal(err)
 	}
-	defer conn.Close()
-	service := inference.NewGRPCInferenceServiceClient(conn)
-	inputs := []models.Tensor{input}
-	for _, clients := range []int{1, 8} {
-		b.Run(fmt.Sprintf("clients=%d", clients), func(b *testing.B) {
-			b.SetParallelism(clients)
-			direct := timed(b, func() error {
-				_, err := session.Run(b.Context(), inputs, nil)
-				return err
-			})
-			served := timed(b, func() error {
-				_, err := service.ModelInfer(b.Context(), oip.Request{Model: "model", Inputs: inputs}.Message())
-				return err
-			})
-			b.ReportMetric(float64(direct)/float64(served), "of_direct")
-			b.ReportMetric(float64(served.Nanoseconds())/float64(b.N), "ns/served")
-		})
+	client := exec.Command(os.Args[0])
+	client.Env = append(os.Environ(), loadVariable+"="+string(order))
+	client.Stderr = os.Stderr
+	out, err := client.Output()
+	if err != nil {
+		b.Fatal(err)
+	}
+	var r report
+	if err := json.Unmarshal(out, &r); err != nil {
+		b.Fatal(err)
+	}
+	return r
+}
+
+// cpuTime returns what this process has taken of the CPUs, without its children.
+func cpuTime() time.Duration {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		return 0
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+// millionVariable sets how many requests TestMemoryStaysFlat sends, 20 000 when unset.
+const millionVariable = "PLEXUS_MINER_TEST_REQUESTS"
+
+// TestMemoryStaysFlat: after many requests the process holds no more than after the first ones.
+func TestMemoryStaysFlat(t *testing.T) {
+	if testing.Short() {
+		t.Skip("short")
+	}
+	requests, err := strconv.Atoi(cmp.Or(os.Getenv(millionVariable), "20000"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := minertest.Serve(t, miner.ServerConfig{}, map[string][]byte{"model": minertest.Classifier(t, 0)})
+	l := load{Address: server.Address, Model: "model", Input: image(1), Clients: 8, Each: 500}
+	putLoad(t, l)
+	before, routines := heap(), runtime.NumGoroutine()
+	l.Each = requests / l.Clients
+	r := putLoad(t, l)
+	after := heap()
+	t.Logf("%d requests in %v: heap %d KiB, then %d KiB; resident %d MiB", requests, r.Elapsed, before>>10, after>>10, residentMiB())
+	if after > before+8<<20 {
+		t.Errorf("the heap grew from %d to %d bytes", before, after)
+	}
+	if now := runtime.NumGoroutine(); now > routines+8 {
+		t.Errorf("goroutines grew from %d to %d", routines, now)
 	}
 }
 
-// timed runs call b.N times in parallel and returns how long that took.
-func timed(b *testing.B, call func() error) time.Duration {
-	var failed atomic.Pointer[error]
-	start := time.Now()
-	b.RunParallel(func(pb *testing.PB) {
-		for pb.Next() {
-			if err := call(); err != nil {
-				failed.Store(&err)
-			}
-		}
-	})
-	if err := failed.Load(); err != nil {
-		b.Fatal(*err)
+func heap() uint64 {
+	runtime.GC()
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
+}
+
+func residentMiB() int {
+	data, err := os.ReadFile("/proc/self/statm")
+	var size, resident int
+	if err != nil {
+		return 0
 	}
-	return time.Since(start)
+	if _, err := fmt.Sscan(string(data), &size, &resident); err != nil {
+		return 0
+	}
+	return resident * os.Getpagesize() >> 20
 }

@@ -27,8 +27,10 @@ type Keeper struct {
 	Member   membership.Member
 	Chain    Chain
 	Endpoint metagraph.Endpoint // what to announce
-	Interval time.Duration      // between looks at the chain; DefaultWatchInterval when 0
-	Metrics  *Metrics           // counted for nobody when nil
+	// Current, if not nil, brings the endpoint up to date before each look: a model may have been swapped for another.
+	Current  func(metagraph.Endpoint) metagraph.Endpoint
+	Interval time.Duration // between looks at the chain; DefaultWatchInterval when 0
+	Metrics  *Metrics      // counted for nobody when nil
 	Log      *slog.Logger
 
 	seen metagraph.Standing // as of the last look
@@ -53,6 +55,9 @@ func (k *Keeper) Run(ctx context.Context) error {
 	k.note(standing)
 	for {
 		next := k.Interval
+		if k.Current != nil {
+			k.Endpoint = k.Current(k.Endpoint)
+		}
 		if err := k.announce(ctx); err != nil && ctx.Err() == nil {
 			k.Log.Error("announcing the endpoint failed, trying again", "error", err, "in", next)
 		}

@@ -20,6 +20,14 @@ func Listen(address string, identity oip.Identity, insecure bool) (net.Listener,
 	return listen(address, "--listen")
 }
 
+// ListenREST opens a listener for ServeREST, under the rules of Listen.
+func ListenREST(address string, identity oip.Identity, insecure bool) (net.Listener, error) {
+	if identity.Plaintext() && !insecure && !oip.Loopback(address) {
+		return nil, fmt.Errorf("%w: %s; give --tls-cert and --tls-key, serve REST on 127.0.0.1, or allow it with --insecure", ErrPlaintextListen, address)
+	}
+	return listen(address, "--rest")
+}
+
 func listen(address, flag string) (net.Listener, error) {
 	lis, err := net.Listen("tcp", address)
 	if errors.Is(err, syscall.EADDRINUSE) {

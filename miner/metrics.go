@@ -23,6 +23,8 @@ type Metrics struct {
 	panics   prometheus.Counter
 	uid      prometheus.Gauge
 	emission prometheus.Gauge
+
+	statistics statistics
 }
 
 // NewMetrics returns metrics that are registered nowhere but in themselves.
@@ -44,7 +46,7 @@ func NewMetrics() *Metrics {
 			Name: "plexus_miner_emission_nplx", Help: "Emission of the last epoch."}),
 	}
 	m.uid.Set(-1)
-	m.registry.MustRegister(m.requests, m.seconds, m.refused, m.panics, m.uid, m.emission,
+	m.registry.MustRegister(&m.statistics, m.requests, m.seconds, m.refused, m.panics, m.uid, m.emission,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }

@@ -11,7 +11,7 @@ import (
 var ErrUnknownModel = errors.New("unknown model")
 
 // Model is one version of a model, ready to run. Run is safe for concurrent use, checks its inputs itself (a
-// *models.TensorError says what is wrong) and stops when ctx ends.
+// *models.TensorError says what is wrong) and stops when ctx ends. Its outputs share no memory with its inputs.
 type Model interface {
 	Inputs() []models.TensorSpec
 	Outputs() []models.TensorSpec
@@ -22,7 +22,9 @@ type Model interface {
 type Served struct {
 	Name    string
 	Version string
+	SHA256  [32]byte // of the model's file, where it has one
 	Model   Model
+	MaxRows int // rows of several requests that run best as one; 0 or 1: none do
 }
 
 // Library is the models that a server answers for.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"runtime"
 	"runtime/debug"
 	"sync/atomic"
 	"time"
@@ -20,6 +21,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/plexusnet/plexus/client/oip"
+	"github.com/plexusnet/plexus/miner/schedule"
 	"github.com/plexusnet/plexus/models"
 	"github.com/plexusnet/plexus/models/ort"
 	"github.com/plexusnet/plexus/proto/inference"
@@ -31,11 +33,14 @@ type ServerConfig struct {
 	Identity        oip.Identity  // plaintext when zero
 	MaxMessageBytes int           // of one request or response; 16 MiB
 	MaxInFlight     int           // inference requests being read, waiting or running; 64
+	Slots           int           // inference requests that run at once; the number of CPUs
+	MaxMemoryBytes  int64         // of all requests that wait or run, as received; 1 GiB
 	RequestTimeout  time.Duration // from a request's headers to its answer; 10 s
 	MaxConnections  int           // 1024; more wait to be accepted
 	MaxStreams      int           // requests at once on one connection; 128
 	IdleTimeout     time.Duration // after which an unused connection is closed; 5 min
 	DrainTimeout    time.Duration // what requests in hand get to finish on shutdown; 15 s
+	ModelControl    bool          // callers on this machine may load and unload models
 	Metrics         *Metrics      // counted for nobody when nil
 	Log             *slog.Logger  // silent when nil
 }
@@ -43,6 +48,8 @@ type ServerConfig struct {
 func (c ServerConfig) withDefaults() ServerConfig {
 	c.MaxMessageBytes = orDefault(c.MaxMessageBytes, oip.DefaultMaxMessageBytes)
 	c.MaxInFlight = orDefault(c.MaxInFlight, 64)
+	c.Slots = orDefault(c.Slots, runtime.NumCPU())
+	c.MaxMemoryBytes = orDefault(c.MaxMemoryBytes, 1<<30)
 	c.RequestTimeout = orDefault(c.RequestTimeout, 10*time.Second)
 	c.MaxConnections = orDefault(c.MaxConnections, 1024)
 	c.MaxStreams = orDefault(c.MaxStreams, 128)
@@ -57,7 +64,7 @@ func (c ServerConfig) withDefaults() ServerConfig {
 	return c
 }
 
-func orDefault[T int | time.Duration](v, fallback T) T {
+func orDefault[T int | int64 | time.Duration](v, fallback T) T {
 	if v <= 0 {
 		return fallback
 	}
@@ -75,13 +82,20 @@ type Server struct {
 	inference.UnimplementedGRPCInferenceServiceServer
 	library  Library
 	cfg      ServerConfig
+	queue    *schedule.Queue
 	draining atomic.Bool
 }
 
 // NewServer returns a server of the library's models.
 func NewServer(library Library, cfg ServerConfig) *Server {
-	return &Server{library: library, cfg: cfg.withDefaults()}
+	cfg = cfg.withDefaults()
+	s := &Server{library: library, cfg: cfg, queue: schedule.New(schedule.Options{Slots: cfg.Slots, Queue: cfg.MaxInFlight, MaxBytes: cfg.MaxMemoryBytes})}
+	cfg.Metrics.statistics.waiting.Store(s.queue)
+	return s
 }
+
+// Identity returns what the server shows to those who connect.
+func (s *Server) Identity() oip.Identity { return s.cfg.Identity }
 
 // Serve answers on lis, which it closes, until ctx ends; then it takes no new request, answers those in hand for up to
 // the drain timeout, and returns nil. The error is the listener's. A server serves once.
@@ -89,7 +103,7 @@ func (s *Server) Serve(ctx context.Context, lis net.Listener) error {
 	checks := health.NewServer()
 	checks.SetServingStatus("inference.GRPCInferenceService", healthv1.HealthCheckResponse_SERVING)
 	server := s.grpcServer()
-	inference.RegisterGRPCInferenceServiceServer(server, s)
+	server.RegisterService(serviceDesc(), s)
 	healthv1.RegisterHealthServer(server, checks)
 	reflection.Register(server)
 
@@ -130,6 +144,11 @@ func (s *Server) grpcServer() *grpc.Server {
 		grpc.MaxSendMsgSize(s.cfg.MaxMessageBytes),
 		grpc.MaxConcurrentStreams(uint32(s.cfg.MaxStreams)),
 		grpc.MaxHeaderListSize(16<<10),
+		grpc.ForceServerCodecV2(oip.NewCodec()),
+		grpc.NumStreamWorkers(uint32(4*runtime.NumCPU())),
+		grpc.SharedWriteBuffer(true), // an idle connection holds none
+		grpc.StaticStreamWindowSize(s.window()),
+		grpc.StaticConnWindowSize(2*s.window()),
 		grpc.ConnectionTimeout(10*time.Second),
 		grpc.KeepaliveParams(keepalive.ServerParameters{MaxConnectionIdle: s.cfg.IdleTimeout, Time: time.Minute, Timeout: 20 * time.Second}),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 10 * time.Second, PermitWithoutStream: true}),
@@ -137,6 +156,12 @@ func (s *Server) grpcServer() *grpc.Server {
 		grpc.UnaryInterceptor(s.recoverUnary),
 		grpc.StreamInterceptor(s.recoverStream),
 	)
+}
+
+// window is what a caller may send before it is told to go on: large enough that a request of a few images comes in one
+// go, and small enough that connections which are not read from stay cheap.
+func (s *Server) window() int32 {
+	return int32(min(max(s.cfg.MaxMessageBytes, 64<<10), 1<<20))
 }
 
 func (s *Server) recoverUnary(ctx context.Context, req any, info *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (resp any, err error) {
@@ -170,7 +195,7 @@ func (s *Server) ServerReady(context.Context, *inference.ServerReadyRequest) (*i
 
 // ServerMetadata names the server.
 func (s *Server) ServerMetadata(context.Context, *inference.ServerMetadataRequest) (*inference.ServerMetadataResponse, error) {
-	return &inference.ServerMetadataResponse{Name: ServerName, Version: s.cfg.Version}, nil
+	return &inference.ServerMetadataResponse{Name: ServerName, Version: s.cfg.Version, Extensions: extensions()}, nil
 }
 
 // ModelReady answers for models that are served and fails with NOT_FOUND for others.
@@ -204,51 +229,13 @@ func metadata(specs []models.TensorSpec) []*inference.ModelMetadataResponse_Tens
 	return out
 }
 
-// ModelInfer runs a model. Inputs may come raw or typed; outputs go raw.
-func (s *Server) ModelInfer(ctx context.Context, req *inference.ModelInferRequest) (*inference.ModelInferResponse, error) {
-	start := time.Now()
-	served, err := s.library.Get(req.ModelName, req.ModelVersion)
-	if err != nil {
-		return nil, s.answered("", start, statusError(err))
-	}
-	outputs, err := run(ctx, served.Model, req)
-	if err != nil {
-		return nil, s.answered(served.Name, start, statusError(err))
-	}
-	s.answered(served.Name, start, nil)
-	return oip.Response{Model: served.Name, Version: served.Version, ID: req.Id, Outputs: outputs}.Message(), nil
-}
-
-func run(ctx context.Context, model Model, req *inference.ModelInferRequest) ([]models.Tensor, error) {
-	inputs, err := oip.Inputs(req)
-	if err != nil {
-		return nil, err
-	}
-	var wanted []string
-	for _, o := range req.Outputs {
-		wanted = append(wanted, o.GetName())
-	}
-	return model.Run(ctx, inputs, wanted)
-}
-
-// answered counts a request and hands its error on.
-func (s *Server) answered(model string, start time.Time, err error) error {
-	took := time.Since(start)
-	code := status.Code(err)
-	s.cfg.Metrics.requests.WithLabelValues(model, code.String()).Inc()
-	s.cfg.Metrics.seconds.WithLabelValues(model).Observe(took.Seconds())
-	if code == codes.Internal {
-		s.cfg.Log.Error("inference failed", "model", model, "error", err)
-	} else {
-		s.cfg.Log.Debug("inference", "model", model, "code", code.String(), "took", took)
-	}
-	return err
-}
-
 // statusError gives an error the code that tells the caller what to do about it.
 func statusError(err error) error {
 	var tensor *models.TensorError
+	var full *schedule.FullError
 	switch {
+	case errors.As(err, &full):
+		return fullStatus(full)
 	case errors.Is(err, ErrUnknownModel):
 		return status.Error(codes.NotFound, err.Error())
 	case errors.As(err, &tensor), errors.Is(err, oip.ErrContents), errors.Is(err, ort.ErrOutput):

@@ -17,7 +17,6 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-	"go.uber.org/goleak"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials/insecure"
@@ -37,8 +36,6 @@ import (
 	"github.com/plexusnet/plexus/proto/inference"
 	onnxpb "github.com/plexusnet/plexus/proto/onnx"
 )
-
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func dial(t *testing.T, address string) (*grpc.ClientConn, inference.GRPCInferenceServiceClient) {
 	t.Helper()

@@ -104,6 +104,7 @@ func moduleAccounts() map[string][]string {
 // what they hold must equal what their modules owe. Governance may receive.
 func blockedAccounts() map[string]bool {
 	blocked := map[string]bool{}
+	//determinism:allow maprange it fills another map
 	for name := range moduleAccounts() {
 		blocked[authtypes.NewModuleAddress(name).String()] = name != govtypes.ModuleName
 	}
@@ -241,6 +242,7 @@ func (a *App) Encoding() Encoding { return a.encoding }
 // Modules returns the modules by name, for commands made from them.
 func (a *App) Modules() map[string]appmodule.AppModule {
 	modules := map[string]appmodule.AppModule{}
+	//determinism:allow maprange it fills another map
 	for name, m := range a.modules.Modules {
 		if m, ok := m.(appmodule.AppModule); ok {
 			modules[name] = m

@@ -43,16 +43,7 @@ func newEncoding() (*encoding, error) {
 	cryptocodec.RegisterInterfaces(registry)
 	authtypes.RegisterInterfaces(registry)
 	banktypes.RegisterInterfaces(registry)
-	registry.RegisterImplementations((*sdk.Msg)(nil),
-		&subnetv1.MsgCreateSubnet{},
-		&subnetv1.MsgRegister{},
-		&subnetv1.MsgServe{},
-		&subnetv1.MsgSetWeights{},
-		&subnetv1.MsgBindHotkey{},
-		&subnetv1.MsgCommitWeights{},
-		&subnetv1.MsgCommitHash{},
-		&subnetv1.MsgSubmitPulse{},
-	)
+	subnetv1.RegisterInterfaces(registry)
 
 	cdc := codec.NewProtoCodec(registry)
 	txConfig, err := authtx.NewTxConfigWithOptions(cdc, authtx.ConfigOptions{

@@ -134,7 +134,15 @@ func (i Identity) Credentials() credentials.TransportCredentials {
 	if i.cert == nil {
 		return insecure.NewCredentials()
 	}
-	return credentials.NewTLS(&tls.Config{MinVersion: tls.VersionTLS13, Certificates: []tls.Certificate{*i.cert}})
+	return credentials.NewTLS(i.TLS())
+}
+
+// TLS returns the server's side of a connection for other protocols; nil for plaintext.
+func (i Identity) TLS() *tls.Config {
+	if i.cert == nil {
+		return nil
+	}
+	return &tls.Config{MinVersion: tls.VersionTLS13, Certificates: []tls.Certificate{*i.cert}}
 }
 
 // Loopback reports whether host:port (or a bare host) is this machine and no other, without asking a name server.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"time"
 
 	cmtcfg "github.com/cometbft/cometbft/config"
@@ -22,6 +23,7 @@ import (
 	genutilcli "github.com/cosmos/cosmos-sdk/x/genutil/client/cli"
 
 	"github.com/plexusnet/plexus/chain/app"
+	"github.com/plexusnet/plexus/chain/nodeconfig"
 	"github.com/plexusnet/plexus/chain/pace"
 )
 
@@ -139,7 +141,7 @@ func (n *nodeBuilder) watchStart(root *cobra.Command) {
 
 func (n *nodeBuilder) open(logger log.Logger, db dbm.DB, options servertypes.AppOptions) servertypes.Application {
 	chain := openNode(logger, db, options)
-	target := cast.ToDuration(options.Get(flagBlockTime))
+	target := cast.ToDuration(options.Get(nodeconfig.KeyBlockTime))
 	if n.comet == nil || target <= 0 {
 		return chain
 	}
@@ -153,9 +155,14 @@ func (n *nodeBuilder) open(logger log.Logger, db dbm.DB, options servertypes.App
 }
 
 // exportState returns the state after a block, the latest if height is -1.
-func exportState(logger log.Logger, db dbm.DB, height int64, _ bool, _ []string,
+// Heights of subnets and streams live on in it, so there is no export that
+// starts again at height zero.
+func exportState(logger log.Logger, db dbm.DB, height int64, forZeroHeight bool, _ []string,
 	options servertypes.AppOptions, modules []string,
 ) (servertypes.ExportedApp, error) {
+	if forZeroHeight {
+		return servertypes.ExportedApp{}, errors.New("--for-zero-height: not possible, the new chain goes on at the next height; leave the flag away")
+	}
 	chain, err := app.New(logger, db, height == -1, options)
 	if err != nil {
 		return servertypes.ExportedApp{}, err

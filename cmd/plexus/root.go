@@ -4,9 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"time"
 
-	cmtcfg "github.com/cometbft/cometbft/config"
 	"github.com/spf13/cobra"
 
 	"cosmossdk.io/client/v2/autocli"
@@ -15,19 +13,14 @@ import (
 	clientconfig "github.com/cosmos/cosmos-sdk/client/config"
 	"github.com/cosmos/cosmos-sdk/client/flags"
 	"github.com/cosmos/cosmos-sdk/server"
-	serverconfig "github.com/cosmos/cosmos-sdk/server/config"
 	authtypes "github.com/cosmos/cosmos-sdk/x/auth/types"
 
 	"github.com/plexusnet/plexus/chain/app"
-	"github.com/plexusnet/plexus/chain/network"
+	"github.com/plexusnet/plexus/chain/nodeconfig"
 )
 
 // envPrefix starts the environment variable of every flag.
 const envPrefix = "PLEXUS"
-
-// blockTime is the pause between blocks of a new node's configuration. The
-// reward is per block, so it is a matter of service, not of consensus.
-const blockTime = 12 * time.Second
 
 func defaultHome() string {
 	if home := os.Getenv(envPrefix + "_HOME"); home != "" {
@@ -104,58 +97,7 @@ func prepareChainCommand(cmd *cobra.Command, clientCtx client.Context) error {
 	if err := client.SetCmdClientContextHandler(clientCtx, cmd); err != nil {
 		return err
 	}
-	return server.InterceptConfigsPreRunHandler(cmd, serverconfig.DefaultConfigTemplate+paceTemplate, nodeConfig(), cometConfig())
-}
-
-// nodeSettings is app.toml: the SDK's settings and our own.
-type nodeSettings struct {
-	serverconfig.Config `mapstructure:",squash"`
-
-	Pace struct {
-		BlockTime time.Duration `mapstructure:"block-time"`
-	} `mapstructure:"pace"`
-}
-
-const (
-	// flagBlockTime is the key of app.toml that steers the pace of blocks.
-	flagBlockTime = "pace.block-time"
-
-	paceTemplate = `
-###############################################################################
-###                                  Pace                                   ###
-###############################################################################
-
-[pace]
-
-# The distance that this node keeps between blocks: it shortens the pause after
-# a block (timeout_commit in config.toml) by what the chain has fallen behind.
-# "0s" leaves timeout_commit as it is.
-block-time = "{{ .Pace.BlockTime }}"
-`
-)
-
-// nodeConfig is app.toml of a new node.
-func nodeConfig() nodeSettings {
-	settings := nodeSettings{Config: *serverconfig.DefaultConfig()}
-	settings.MinGasPrices = "0.001" + network.Denom
-	settings.API.Enable = true
-	settings.GRPC.Enable = true
-	settings.StateSync.SnapshotInterval = snapshotInterval
-	settings.Telemetry.ServiceName = app.Name
-	settings.Pace.BlockTime = blockTime
-	return settings
-}
-
-// snapshotInterval is how many blocks lie between the states that a new node
-// offers to those who join.
-const snapshotInterval = 1000
-
-// cometConfig is config.toml of a new node.
-func cometConfig() *cmtcfg.Config {
-	cfg := cmtcfg.DefaultConfig()
-	cfg.Consensus.TimeoutCommit = blockTime
-	cfg.RPC.PprofListenAddress = "localhost:6060"
-	return cfg
+	return server.InterceptConfigsPreRunHandler(cmd, nodeconfig.AppTemplate, nodeconfig.Default(), nodeconfig.DefaultComet())
 }
 
 // homeOf returns the folder that a command works in.

@@ -156,9 +156,13 @@ func (x I32F32) MulInt(n uint64) uint64 {
 }
 
 // Float64 is the nearest float, for display and for comparison with float references. It takes no part in any result.
+//
+//determinism:display no rule of the network calls it
 func (x I32F32) Float64() float64 { return float64(x) / float64(One) }
 
 // String prints the number in decimal with as many digits as Float64 needs.
+//
+//determinism:display for people and logs
 func (x I32F32) String() string { return strconv.FormatFloat(x.Float64(), 'g', -1, 64) }
 
 func limit(negative bool) I32F32 {

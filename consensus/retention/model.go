@@ -59,11 +59,9 @@ func (s *Setting) complete() error {
 type model struct {
 	s                 Setting
 	honestV, honestS  int
-	stake             []uint64
 	toHonest, toCabal [][]float64 // by validator: noise toward each group of servers, summing to 1
 	engine            consensus.Engine
 	input             consensus.Input
-	rows              []consensus.Row // memory of the weights
 }
 
 // stakeUnit is the total stake in the model, in nplx: fine enough that rounding stakes to integers does not matter.

@@ -208,6 +208,35 @@ func Slow(t testing.TB, multiplications int) []byte {
 	return bytesOf(t, b)
 }
 
+// DenseWidth is the number of features of Dense.
+const DenseWidth = 256
+
+// Dense returns a network of so many layers of DenseWidth each, about 15 microseconds of one core's work per layer and
+// row, and far less per row in a batch. It takes "x" FP32[-1 256] and gives "y" of the same shape.
+func Dense(t testing.TB, layers int) []byte {
+	t.Helper()
+	b := onnx.NewBuilder("dense")
+	b.Input("x", models.FP32, models.Any, DenseWidth)
+	b.Output("y", models.FP32, models.Any, DenseWidth)
+	random := mathrand.New(mathrand.NewPCG(3, 4))
+	last := "x"
+	for i := range layers {
+		weights := make([]float32, DenseWidth*DenseWidth)
+		for j := range weights {
+			weights[j] = float32(random.NormFloat64() / 16)
+		}
+		name := strconv.Itoa(i)
+		b.Floats("w"+name, []int64{DenseWidth, DenseWidth}, weights)
+		b.Node("MatMul", []string{last, "w" + name}, []string{"h" + name})
+		last = "t" + name
+		if i == layers-1 {
+			last = "y"
+		}
+		b.Node("Tanh", []string{"h" + name}, []string{last})
+	}
+	return bytesOf(t, b)
+}
+
 // multiply computes a scalar from a scalar, slowly.
 func multiply(b *onnx.Builder, times int, from, to string) {
 	const n = 512

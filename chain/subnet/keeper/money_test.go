@@ -26,3 +26,5 @@ func undelegate(from apptest.Account, to apptest.Validator, nplx uint64) *stakin
 }
 
 func toMsgs(msgs ...sdk.Msg) []sdk.Msg { return msgs }
+
+func coins(nplx uint64) sdk.Coins { return sdk.NewCoins(coin(nplx)) }

@@ -25,6 +25,7 @@ import (
 	"github.com/plexusnet/plexus/cmd/plexus/chainflags"
 	"github.com/plexusnet/plexus/miner"
 	"github.com/plexusnet/plexus/models"
+	"github.com/plexusnet/plexus/models/batching"
 	"github.com/plexusnet/plexus/models/ort"
 	"github.com/plexusnet/plexus/models/ort/library"
 	"github.com/plexusnet/plexus/models/repository"
@@ -58,6 +59,9 @@ type settings struct {
 	tlsCert  string
 	tlsKey   string
 	metrics  string
+	rest     string
+	batching bool
+	reload   time.Duration
 	watch    time.Duration
 
 	concurrency int
@@ -96,10 +100,15 @@ func startCommand() *cobra.Command {
 	f.StringVar(&s.tlsCert, "tls-cert", "", "TLS certificate, PEM; self-signed will do, its key is announced on the chain")
 	f.StringVar(&s.tlsKey, "tls-key", "", "private key of the TLS certificate, PEM")
 	f.StringVar(&s.metrics, "metrics", "", "address on this machine to serve Prometheus metrics on, such as 127.0.0.1:9500 (default: none)")
+	f.StringVar(&s.rest, "rest", "", "address to serve the protocol over HTTP with JSON on, such as 127.0.0.1:8000 (default: none)")
+	f.BoolVar(&s.batching, "batching", true, "run requests that wait together, for models that were measured at the start to gain by it")
+	f.DurationVar(&s.reload, "reload-interval", 5*time.Second, "how often to look for models that were added, changed or removed; 0: never")
+	f.BoolVar(&s.server.ModelControl, "model-control", false, "let callers on this machine load and unload models")
 	f.DurationVar(&s.watch, "watch-interval", miner.DefaultWatchInterval, "how often to look at the chain")
 	f.IntVar(&s.concurrency, "concurrency", 0, "requests that run at once (default: number of CPUs)")
 	f.IntVar(&s.queue, "queue", 64, "requests that wait, being read or for their turn; more are refused")
 	f.Int64Var(&s.memory, "memory-limit", ort.DefaultMaxMemoryBytes, "bytes that models may hold for weights and tensors")
+	f.Int64Var(&s.server.MaxMemoryBytes, "request-memory", 1<<30, "bytes that all requests in hand may hold")
 	f.IntVar(&s.server.MaxMessageBytes, "max-message-bytes", oip.DefaultMaxMessageBytes, "largest request or response; a larger one is refused unread")
 	f.DurationVar(&s.server.RequestTimeout, "request-timeout", 10*time.Second, "from a request's headers to its answer")
 	f.DurationVar(&s.server.DrainTimeout, "drain-timeout", 15*time.Second, "what requests in hand get to finish when the miner is told to stop")
@@ -147,21 +156,42 @@ func (s *settings) start(cmd *cobra.Command) error {
 		return err
 	}
 	defer lis.Close()
+	if s.batching {
+		served.MeasureBatches(ctx, batching.Options{})
+	}
 	if keeper.Endpoint, err = s.endpoint(lis.Addr(), identity, served); err != nil {
 		return err
+	}
+	keeper.Current = func(e metagraph.Endpoint) metagraph.Endpoint {
+		if hash, err := served.SHA256(e.Model); err == nil { // gone: what was announced stays
+			e.ModelSHA256 = hash[:]
+		}
+		return e
 	}
 	log.Info("serving", "address", lis.Addr(), "tls", !identity.Plaintext(), "models", strings.Join(served.Names(), " "),
 		"runtime", rt.Version(), "library", rt.Path(), "concurrency", rt.Options().MaxConcurrentRuns)
 
 	config := s.server
 	config.Version, config.Identity, config.Metrics, config.Log = version.Version, identity, keeper.Metrics, log
-	config.MaxInFlight = rt.Options().MaxConcurrentRuns + s.queue
-	return s.run(ctx, miner.NewServer(served, config), lis, keeper)
+	config.Slots = rt.Options().MaxConcurrentRuns
+	config.MaxInFlight = config.Slots + s.queue
+	return s.run(ctx, miner.NewServer(served, config), lis, served, keeper)
 }
 
 // run serves, keeps the chain informed, and counts, until ctx ends or one of the three cannot go on.
-func (s *settings) run(ctx context.Context, server *miner.Server, lis net.Listener, keeper *miner.Keeper) error {
+func (s *settings) run(ctx context.Context, server *miner.Server, lis net.Listener, served *miner.Models, keeper *miner.Keeper) error {
 	group, ctx := errgroup.WithContext(ctx)
+	if s.rest != "" {
+		web, err := miner.ListenREST(s.rest, server.Identity(), s.insecure)
+		if err != nil {
+			return err
+		}
+		keeper.Log.Info("serving REST", "address", web.Addr())
+		group.Go(func() error { return server.ServeREST(ctx, web) })
+	}
+	if s.reload > 0 {
+		group.Go(func() error { served.Watch(ctx, s.reload); return nil })
+	}
 	if s.metrics != "" {
 		counted, err := miner.ListenMetrics(s.metrics)
 		if err != nil {

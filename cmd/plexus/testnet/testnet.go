@@ -60,7 +60,7 @@ same stake. Keys lie unencrypted in the folders: this is for test networks.`,
 	f.Uint64Var(&s.balance, "balance", 1000, "PLX that each validator and account has beside")
 	f.StringVar(&s.host, "host", "127.0.0.1", "address that the nodes listen on")
 	f.IntVar(&s.port, "port", 26600, "first port; each node takes four: RPC, P2P, gRPC and REST")
-	f.DurationVar(&s.blockTime, "block-time", 12*time.Second, "pause between blocks")
+	f.DurationVar(&s.blockTime, "block-time", 12*time.Second, "distance between blocks")
 	f.StringVar(&s.gasPrice, "gas-price", "0.001", "nplx that the nodes ask for a unit of gas")
 	f.Uint64Var(&s.scale, "scale", 1, "divide all periods that are counted in blocks by this, for tests")
 	f.StringVarP(&s.output, "output", "o", "text", "format of the result: text or json")
@@ -82,6 +82,7 @@ func (s *settings) run(out io.Writer) error {
 		Dir:         s.dir,
 		Params:      params,
 		BlockTime:   s.blockTime,
+		Paced:       true,
 		MinGasPrice: s.gasPrice,
 	}
 	for i := range s.nodes {

@@ -1,0 +1,181 @@
+package miner
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"slices"
+	"strconv"
+	"time"
+
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/types/known/durationpb"
+
+	"github.com/plexusnet/plexus/client/oip"
+	"github.com/plexusnet/plexus/miner/schedule"
+	"github.com/plexusnet/plexus/models"
+	"github.com/plexusnet/plexus/models/batching"
+	"github.com/plexusnet/plexus/models/ort"
+	"github.com/plexusnet/plexus/proto/inference"
+)
+
+// serviceDesc is the generated description of the service, with a ModelInfer that leaves raw contents where they were
+// received until the answer is there.
+func serviceDesc() *grpc.ServiceDesc {
+	desc := inference.GRPCInferenceService_ServiceDesc
+	desc.Methods = slices.Clone(desc.Methods)
+	at := slices.IndexFunc(desc.Methods, func(m grpc.MethodDesc) bool { return m.MethodName == "ModelInfer" })
+	desc.Methods[at].Handler = handleModelInfer
+	return &desc
+}
+
+func handleModelInfer(srv any, ctx context.Context, decode func(any) error, interceptor grpc.UnaryServerInterceptor) (any, error) {
+	var received oip.Received
+	if err := decode(&received); err != nil {
+		return nil, err
+	}
+	defer received.Free()
+	handler := func(ctx context.Context, req any) (any, error) {
+		return srv.(*Server).ModelInfer(ctx, req.(*inference.ModelInferRequest))
+	}
+	if interceptor == nil {
+		return handler(ctx, &received.Request)
+	}
+	info := &grpc.UnaryServerInfo{Server: srv, FullMethod: inference.GRPCInferenceService_ModelInfer_FullMethodName}
+	return interceptor(ctx, &received.Request, info, handler)
+}
+
+// ModelInfer runs a model. Inputs may come raw or typed; outputs go raw.
+func (s *Server) ModelInfer(ctx context.Context, req *inference.ModelInferRequest) (*inference.ModelInferResponse, error) {
+	start := time.Now()
+	served, err := s.library.Get(req.ModelName, req.ModelVersion)
+	if err != nil {
+		return nil, s.answered("", start, statusError(err))
+	}
+	counts := s.cfg.Metrics.statistics.of(served.Name, served.Version)
+	outputs, err := s.run(ctx, served, req, counts)
+	if errors.Is(err, ort.ErrClosed) { // swapped for another while the request waited
+		if served, err = s.library.Get(req.ModelName, req.ModelVersion); err == nil {
+			outputs, err = s.run(ctx, served, req, counts)
+		}
+	}
+	took := time.Since(start)
+	if err != nil {
+		counts.fail.add(took)
+		return nil, s.answered(served.Name, start, statusError(err))
+	}
+	counts.success.add(took)
+	counts.last.Store(start.UnixMilli())
+	s.answered(served.Name, start, nil)
+	return oip.Response{Model: served.Name, Version: served.Version, ID: req.Id, Outputs: outputs}.Message(), nil
+}
+
+// run waits for a slot and runs the model, together with other requests where that is faster.
+func (s *Server) run(ctx context.Context, served Served, req *inference.ModelInferRequest, counts *modelStatistics) ([]models.Tensor, error) {
+	inputs, err := oip.Inputs(req)
+	if err != nil {
+		return nil, err
+	}
+	wanted := wantedOutputs(req)
+	call := &batching.Call{Ctx: ctx, Inputs: inputs}
+	ask := schedule.Request{Bytes: bytesOf(inputs), Payload: call, Rows: 1}
+	if served.MaxRows > 1 {
+		if err := checkInputs(served.Model, inputs); err != nil {
+			return nil, err
+		}
+		ask.Batch, ask.Rows = batching.Key(served.Name+"/"+served.Version+"/"+string(served.SHA256[:]), inputs, wanted)
+	}
+	entered := time.Now()
+	place, err := s.queue.Enter(ctx, ask)
+	if err != nil {
+		return nil, err
+	}
+	defer place.Leave()
+	if place.Joined() {
+		return call.Outputs, call.Err
+	}
+	started := time.Now()
+	counts.queue.add(started.Sub(entered))
+	return s.lead(served, wanted, place, call, ask.Rows, counts)
+}
+
+// lead runs a call that has a slot, and those it takes along.
+func (s *Server) lead(served Served, wanted []string, place schedule.Place, call *batching.Call, rows int, counts *modelStatistics) ([]models.Tensor, error) {
+	start := time.Now()
+	taken := place.Take(served.MaxRows - rows)
+	if len(taken) == 0 {
+		outputs, err := served.Model.Run(call.Ctx, call.Inputs, wanted)
+		counts.ran(1, rows, time.Since(start), err)
+		return outputs, err
+	}
+	calls := []*batching.Call{call}
+	for _, t := range taken {
+		defer t.Done() // whatever happens, or its owner waits forever
+		calls = append(calls, t.Payload.(*batching.Call))
+		rows += t.Rows
+	}
+	batching.Run(served.Model, wanted, calls)
+	counts.ran(len(calls), rows, time.Since(start), nil)
+	return call.Outputs, call.Err
+}
+
+// checkInputs finds what is wrong with a request before it can spoil a batch.
+func checkInputs(model Model, inputs []models.Tensor) error {
+	return models.ValidateInputs(model.Inputs(), inputs, models.Limits{MaxTensorBytes: 1 << 40})
+}
+
+func wantedOutputs(req *inference.ModelInferRequest) []string {
+	var wanted []string
+	for _, o := range req.Outputs {
+		wanted = append(wanted, o.GetName())
+	}
+	return wanted
+}
+
+func bytesOf(tensors []models.Tensor) int64 {
+	n := 0
+	for _, t := range tensors {
+		n += len(t.Data)
+	}
+	return int64(n)
+}
+
+// answered counts a request and hands its error on.
+func (s *Server) answered(model string, start time.Time, err error) error {
+	took := time.Since(start)
+	code := status.Code(err)
+	s.cfg.Metrics.requests.WithLabelValues(model, code.String()).Inc()
+	s.cfg.Metrics.seconds.WithLabelValues(model).Observe(took.Seconds())
+	switch {
+	case code == codes.Internal:
+		s.cfg.Log.Error("inference failed", "model", model, "error", err)
+	case s.cfg.Log.Enabled(context.Background(), slog.LevelDebug):
+		s.cfg.Log.Debug("inference", "model", model, "code", code.String(), "took", took)
+	}
+	if code == codes.ResourceExhausted {
+		s.cfg.Metrics.refused.Inc()
+	}
+	return err
+}
+
+// fullStatus tells a caller when to come back, in the way that clients of gRPC know to read.
+func fullStatus(full *schedule.FullError) error {
+	st := status.New(codes.ResourceExhausted, full.Error())
+	if detailed, err := st.WithDetails(&errdetails.RetryInfo{RetryDelay: durationpb.New(full.RetryAfter)}); err == nil {
+		st = detailed
+	}
+	return st.Err()
+}
+
+// retryAfter returns the hint in an error of fullStatus, as seconds for HTTP; empty for none.
+func retryAfter(err error) string {
+	for _, detail := range status.Convert(err).Details() {
+		if info, ok := detail.(*errdetails.RetryInfo); ok {
+			return strconv.Itoa(int(info.RetryDelay.AsDuration().Seconds()) + 1)
+		}
+	}
+	return ""
+}

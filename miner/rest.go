@@ -1,0 +1,257 @@
+package miner
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/net/netutil"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/peer"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/plexusnet/plexus/client/oip"
+	"github.com/plexusnet/plexus/proto/inference"
+)
+
+// headerLength is the header of the binary tensor extension: the bytes of JSON at the front of a body, raw tensors after.
+const headerLength = "Inference-Header-Content-Length"
+
+// ServeREST answers the Open Inference Protocol v2 over HTTP with JSON, with the binary tensor extension, on lis, until
+// ctx ends. It shares the queue, the limits and the counters with Serve.
+func (s *Server) ServeREST(ctx context.Context, lis net.Listener) error {
+	server := &http.Server{
+		Handler: s.RESTHandler(), ReadHeaderTimeout: 5 * time.Second, ReadTimeout: s.cfg.RequestTimeout, WriteTimeout: 2 * s.cfg.RequestTimeout,
+		IdleTimeout: s.cfg.IdleTimeout, MaxHeaderBytes: 16 << 10, TLSConfig: s.cfg.Identity.TLS(),
+	}
+	stopped := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		defer close(stopped)
+		ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.cfg.DrainTimeout)
+		defer cancel()
+		if server.Shutdown(ending) != nil {
+			server.Close()
+		}
+	})
+	lis = netutil.LimitListener(lis, s.cfg.MaxConnections)
+	var err error
+	if s.cfg.Identity.Plaintext() {
+		err = server.Serve(lis)
+	} else {
+		err = server.ServeTLS(lis, "", "")
+	}
+	if stop() {
+		server.Close()
+		return fmt.Errorf("serve REST on %s: %w", lis.Addr(), err)
+	}
+	<-stopped
+	return nil
+}
+
+// RESTHandler answers the protocol's paths below /v2.
+func (s *Server) RESTHandler() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /v2", s.rest(func(ctx context.Context, _ *http.Request) (proto.Message, error) {
+		return s.ServerMetadata(ctx, &inference.ServerMetadataRequest{})
+	}))
+	mux.HandleFunc("GET /v2/health/live", s.rest(func(ctx context.Context, _ *http.Request) (proto.Message, error) {
+		return s.ServerLive(ctx, &inference.ServerLiveRequest{})
+	}))
+	mux.HandleFunc("GET /v2/health/ready", s.rest(func(ctx context.Context, _ *http.Request) (proto.Message, error) {
+		resp, err := s.ServerReady(ctx, &inference.ServerReadyRequest{})
+		if err == nil && !resp.Ready {
+			return nil, status.Error(codes.Unavailable, "shutting down")
+		}
+		return resp, err
+	}))
+	mux.HandleFunc("POST /v2/repository/index", s.rest(func(ctx context.Context, _ *http.Request) (proto.Message, error) {
+		return s.RepositoryIndex(ctx, &inference.RepositoryIndexRequest{})
+	}))
+	mux.HandleFunc("GET /v2/models/stats", s.rest(func(ctx context.Context, _ *http.Request) (proto.Message, error) {
+		return s.ModelStatistics(ctx, &inference.ModelStatisticsRequest{})
+	}))
+	for _, prefix := range []string{"/v2/models/{model}", "/v2/models/{model}/versions/{version}"} {
+		mux.HandleFunc("GET "+prefix, s.rest(func(ctx context.Context, r *http.Request) (proto.Message, error) {
+			return s.ModelMetadata(ctx, &inference.ModelMetadataRequest{Name: r.PathValue("model"), Version: r.PathValue("version")})
+		}))
+		mux.HandleFunc("GET "+prefix+"/ready", s.rest(func(ctx context.Context, r *http.Request) (proto.Message, error) {
+			resp, err := s.ModelReady(ctx, &inference.ModelReadyRequest{Name: r.PathValue("model"), Version: r.PathValue("version")})
+			if err != nil {
+				return nil, err
+			}
+			return &inference.ModelReadyResponse{Ready: resp.Ready}, nil
+		}))
+		mux.HandleFunc("GET "+prefix+"/config", s.rest(func(ctx context.Context, r *http.Request) (proto.Message, error) {
+			resp, err := s.ModelConfig(ctx, &inference.ModelConfigRequest{Name: r.PathValue("model"), Version: r.PathValue("version")})
+			return resp.GetConfig(), err
+		}))
+		mux.HandleFunc("GET "+prefix+"/stats", s.rest(func(ctx context.Context, r *http.Request) (proto.Message, error) {
+			return s.ModelStatistics(ctx, &inference.ModelStatisticsRequest{Name: r.PathValue("model"), Version: r.PathValue("version")})
+		}))
+		mux.HandleFunc("POST "+prefix+"/infer", s.restInfer)
+	}
+	return s.admitREST(mux)
+}
+
+// rest answers with a message as JSON.
+func (s *Server) rest(call func(context.Context, *http.Request) (proto.Message, error)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		resp, err := call(r.Context(), r)
+		if err != nil {
+			restError(w, err)
+			return
+		}
+		body, err := protojson.MarshalOptions{UseProtoNames: true, EmitUnpopulated: false}.Marshal(resp)
+		if err != nil {
+			restError(w, status.Error(codes.Internal, err.Error()))
+			return
+		}
+		w.Header().Set("Content-Type", "application/json")
+		w.Write(tidy(body))
+	}
+}
+
+// tidy writes 64-bit integers as numbers, as the protocol's JSON has them; protojson quotes them.
+func tidy(body []byte) []byte {
+	var value any
+	decoder := json.NewDecoder(bytes.NewReader(body))
+	decoder.UseNumber()
+	if decoder.Decode(&value) != nil {
+		return body
+	}
+	out, err := json.Marshal(unquote("", value))
+	if err != nil {
+		return body
+	}
+	return out
+}
+
+// textFields are strings even where they look like numbers.
+var textFields = map[string]bool{"name": true, "version": true, "versions": true, "model_version": true, "id": true, "reason": true}
+
+func unquote(field string, value any) any {
+	switch v := value.(type) {
+	case map[string]any:
+		for k := range v {
+			v[k] = unquote(k, v[k])
+		}
+	case []any:
+		for i := range v {
+			v[i] = unquote(field, v[i])
+		}
+	case string:
+		if _, err := strconv.ParseInt(v, 10, 64); err == nil && !textFields[field] {
+			return json.Number(v)
+		}
+	}
+	return value
+}
+
+// admitREST lets a bounded number of requests in, for a bounded time, as admission does for gRPC, and turns a panic into
+// an error.
+func (s *Server) admitREST(next http.Handler) http.Handler {
+	g := &gate{limit: int64(s.cfg.MaxInFlight)}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !g.enter() {
+			s.cfg.Metrics.refused.Inc()
+			w.Header().Set("Retry-After", "1")
+			restError(w, status.Errorf(codes.ResourceExhausted, "the server has %d requests in hand and takes no more; try again later or elsewhere", g.limit))
+			return
+		}
+		defer g.leave()
+		ctx, cancel := context.WithTimeout(r.Context(), s.cfg.RequestTimeout)
+		defer cancel()
+		if address, err := net.ResolveTCPAddr("tcp", r.RemoteAddr); err == nil {
+			ctx = peer.NewContext(ctx, &peer.Peer{Addr: address})
+		}
+		err := func() (err error) {
+			defer s.recovered(r.URL.Path, &err)
+			next.ServeHTTP(w, r.WithContext(ctx))
+			return nil
+		}()
+		if err != nil {
+			restError(w, err)
+		}
+	})
+}
+
+// httpStatus is what HTTP says for a gRPC code.
+var httpStatus = map[codes.Code]int{
+	codes.InvalidArgument: http.StatusBadRequest, codes.NotFound: http.StatusNotFound, codes.ResourceExhausted: http.StatusTooManyRequests,
+	codes.DeadlineExceeded: http.StatusGatewayTimeout, codes.Unavailable: http.StatusServiceUnavailable, codes.PermissionDenied: http.StatusForbidden,
+	codes.Unauthenticated: http.StatusUnauthorized, codes.Unimplemented: http.StatusNotImplemented, codes.Canceled: 499,
+}
+
+func restError(w http.ResponseWriter, err error) {
+	st := status.Convert(err)
+	code, ok := httpStatus[st.Code()]
+	if !ok {
+		code = http.StatusInternalServerError
+	}
+	if after := retryAfter(err); after != "" {
+		w.Header().Set("Retry-After", after)
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(code)
+	json.NewEncoder(w).Encode(map[string]string{"error": st.Message()})
+}
+
+// restInfer answers an inference request in JSON, in raw tensors, or in both.
+func (s *Server) restInfer(w http.ResponseWriter, r *http.Request) {
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, int64(s.cfg.MaxMessageBytes)))
+	var tooLarge *http.MaxBytesError
+	switch {
+	case errors.As(err, &tooLarge):
+		restError(w, status.Errorf(codes.ResourceExhausted, "the request is larger than %d bytes", tooLarge.Limit))
+		return
+	case err != nil:
+		restError(w, status.Errorf(codes.InvalidArgument, "read the request: %v", err))
+		return
+	}
+	req, err := oip.ParseREST(body, r.Header.Get(headerLength))
+	if err != nil {
+		restError(w, statusError(err))
+		return
+	}
+	req.Message.ModelName, req.Message.ModelVersion = r.PathValue("model"), r.PathValue("version")
+	resp, err := s.ModelInfer(r.Context(), req.Message)
+	if err != nil {
+		restError(w, err)
+		return
+	}
+	head, raw, err := req.Answer(resp)
+	if err != nil {
+		restError(w, status.Error(codes.Internal, err.Error()))
+		return
+	}
+	if len(raw) == 0 {
+		w.Header().Set("Content-Type", "application/json")
+		w.Write(head)
+		return
+	}
+	w.Header().Set("Content-Type", "application/octet-stream")
+	w.Header().Set(headerLength, strconv.Itoa(len(head)))
+	w.Write(head)
+	for _, data := range raw {
+		w.Write(data)
+	}
+}
+
+// local reports whether the caller is on this machine.
+func local(ctx context.Context) bool {
+	p, ok := peer.FromContext(ctx)
+	if !ok || p.Addr == nil {
+		return false
+	}
+	return strings.HasPrefix(p.Addr.String(), "127.") || strings.HasPrefix(p.Addr.String(), "[::1]")
+}

@@ -177,7 +177,7 @@ func BenchmarkOpenRow(b *testing.B) {
 				if err != nil {
 					b.Fatal(err)
 				}
-				if _, err := h.CheckOpened(n, Opening(got).Opinion); err != nil {
+				if _, err := h.CheckOpened(n, nil, Opening(got).Opinion); err != nil {
 					b.Fatal(err)
 				}
 			}

@@ -12,7 +12,6 @@ import (
 	"github.com/drand/kyber"
 	bls "github.com/drand/kyber-bls12381"
 	"github.com/drand/kyber/encrypt/ibe"
-	blssign "github.com/drand/kyber/sign/bls"
 )
 
 // Sizes in bytes.
@@ -79,7 +78,13 @@ func (k PublicKey) Verify(round uint64, signature []byte) error {
 	if len(signature) != SignatureBytes {
 		return fmt.Errorf("signature has %d bytes, want %d: %w", len(signature), SignatureBytes, ErrInvalidPulse)
 	}
-	if err := blssign.NewSchemeOnG1(bls.NewBLS12381Suite()).Verify(k.point, digest(round), signature); err != nil {
+	point := bls.NullKyberG1()
+	// This also checks that the point lies in the right subgroup.
+	if err := point.UnmarshalBinary(signature); err != nil {
+		return fmt.Errorf("round %d: it is no point of G1: %w", round, ErrInvalidPulse)
+	}
+	// e(H(round), key) = e(signature, generator)
+	if !bls.NewBLS12381Suite().ValidatePairing(hashed(round), k.point, point, bls.NullKyberG2().Base()) {
 		return fmt.Errorf("round %d: %w", round, ErrInvalidPulse)
 	}
 	return nil
@@ -149,6 +154,9 @@ func newAEAD(key []byte) (cipher.AEAD, error) {
 }
 
 func additional(round uint64) []byte { return binary.BigEndian.AppendUint64([]byte(domain), round) }
+
+// hashed is the point of G1 that a round's signature is a multiple of.
+func hashed(round uint64) kyber.Point { return bls.NullKyberG1().Hash(digest(round)) }
 
 // digest is what a beacon signs for a round.
 func digest(round uint64) []byte {

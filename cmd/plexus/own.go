@@ -5,6 +5,7 @@ import (
 	"github.com/spf13/pflag"
 
 	consensuscmd "github.com/plexusnet/plexus/cmd/plexus/consensus"
+	doctorcmd "github.com/plexusnet/plexus/cmd/plexus/doctor"
 	infercmd "github.com/plexusnet/plexus/cmd/plexus/infer"
 	localnetcmd "github.com/plexusnet/plexus/cmd/plexus/localnet"
 	minercmd "github.com/plexusnet/plexus/cmd/plexus/miner"
@@ -26,6 +27,7 @@ func addOwnCommands(root *cobra.Command) {
 		infercmd.Command(),
 		modelcmd.Command(),
 		runtimecmd.Command(),
+		doctorcmd.Command(),
 		consensuscmd.Command(),
 		testnetcmd.Command(),
 	} {

@@ -18,7 +18,7 @@ type RootOpinion struct {
 type RootRules struct {
 	StakeThreshold uint64   // nplx
 	RateLimit      uint64   // blocks between two opinions of one hotkey
-	Netuids        []uint32 // subnets that exist, ascending
+	Netuids        []uint32 // subnets that exist, ascending; those that no opinion names may be left out
 }
 
 // Check applies the rules to an opinion of an author with stake, and returns
@@ -46,9 +46,6 @@ func (r RootRules) BlocksUntil(author Author, height uint64) uint64 {
 func (r RootRules) buildRow(o RootOpinion) (consensus.Row, error) {
 	if len(o.Netuids) != len(o.Values) {
 		return nil, fmt.Errorf("%d netuids but %d values: %w", len(o.Netuids), len(o.Values), ErrInvalidWeights)
-	}
-	if len(o.Netuids) > len(r.Netuids) {
-		return nil, fmt.Errorf("%d weights for %d subnets: %w", len(o.Netuids), len(r.Netuids), ErrInvalidWeights)
 	}
 	values := make([]uint32, len(r.Netuids))
 	given := make([]bool, len(r.Netuids))

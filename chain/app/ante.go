@@ -18,8 +18,9 @@ const maxDutyGas = 2_000_000
 
 // newAnteHandler returns the checks that every transaction passes before its
 // messages run: the SDK's, in the SDK's order, and between them what duty
-// messages owe for paying no fee. The cheap checks come before signatures are
-// verified; a place in the mempool is taken after.
+// messages owe for paying no fee. What costs no more than a lookup is checked
+// before signatures are verified, so that nobody can make nodes work in the
+// name of others; the rest after.
 func (a *App) newAnteHandler() sdk.AnteHandler {
 	return sdk.ChainAnteDecorators(
 		ante.NewSetUpContextDecorator(),
@@ -28,13 +29,14 @@ func (a *App) newAnteHandler() sdk.AnteHandler {
 		ante.NewValidateBasicDecorator(),
 		ante.NewTxTimeoutHeightDecorator(),
 		ante.NewValidateMemoDecorator(a.Accounts),
-		dutyCheck{keeper: a.Subnet},
+		dutySize{keeper: a.Subnet},
 		ante.NewConsumeGasForTxSizeDecorator(a.Accounts),
 		ante.NewDeductFeeDecorator(a.Accounts, a.Bank, a.FeeGrant, dutyFreeFees(a.Subnet, &pulseGate{})),
 		ante.NewSetPubKeyDecorator(a.Accounts),
 		ante.NewValidateSigCountDecorator(a.Accounts),
 		ante.NewSigGasConsumeDecorator(a.Accounts, ante.DefaultSigVerificationGasConsumer),
 		ante.NewSigVerificationDecorator(a.Accounts, a.encoding.TxConfig.SignModeHandler()),
+		dutyCheck{keeper: a.Subnet},
 		ante.NewIncrementSequenceDecorator(a.Accounts),
 		dutyPlace{waiting: a.waiting},
 	)

@@ -34,15 +34,15 @@ func dutiesOf(tx sdk.Tx) ([]keeper.Duty, bool) {
 	return duties, len(duties) > 0
 }
 
-// dutyCheck refuses duty transactions before they cost anything: for their
-// size, and for every reason for which their messages would be refused. A
-// transaction that pays a fee for other messages too is left to its messages.
-type dutyCheck struct {
+// dutySize refuses duty transactions that are too large, or that come from who
+// has no such duty. A transaction that pays a fee for other messages too is
+// left to its messages.
+type dutySize struct {
 	keeper *keeper.Keeper
 }
 
 // AnteHandle implements sdk.AnteDecorator.
-func (d dutyCheck) AnteHandle(ctx sdk.Context, tx sdk.Tx, simulate bool, next sdk.AnteHandler) (sdk.Context, error) {
+func (d dutySize) AnteHandle(ctx sdk.Context, tx sdk.Tx, simulate bool, next sdk.AnteHandler) (sdk.Context, error) {
 	duties, ok := dutiesOf(tx)
 	if !ok {
 		return next(ctx, tx, simulate)
@@ -50,14 +50,41 @@ func (d dutyCheck) AnteHandle(ctx sdk.Context, tx sdk.Tx, simulate bool, next sd
 	if err := checkDutySize(len(ctx.TxBytes()), duties); err != nil {
 		return ctx, err
 	}
-	// The messages pay for these reads when they do them again.
-	free := ctx.WithGasMeter(storetypes.NewInfiniteGasMeter())
 	for _, msg := range tx.GetMsgs() {
-		if err := d.keeper.CheckDuty(free, msg); err != nil {
+		registered, err := d.keeper.IsDuty(unmetered(ctx), msg)
+		if err == nil && !registered {
+			err = d.keeper.CheckDuty(unmetered(ctx), msg)
+		}
+		if err != nil {
 			return ctx, err
 		}
 	}
 	return next(ctx, tx, simulate)
+}
+
+// dutyCheck refuses duty transactions before they cost anything, for every
+// reason for which their messages would be refused: rate limit and contents.
+type dutyCheck struct {
+	keeper *keeper.Keeper
+}
+
+// AnteHandle implements sdk.AnteDecorator.
+func (d dutyCheck) AnteHandle(ctx sdk.Context, tx sdk.Tx, simulate bool, next sdk.AnteHandler) (sdk.Context, error) {
+	if _, ok := dutiesOf(tx); !ok {
+		return next(ctx, tx, simulate)
+	}
+	for _, msg := range tx.GetMsgs() {
+		if err := d.keeper.CheckDuty(unmetered(ctx), msg); err != nil {
+			return ctx, err
+		}
+	}
+	return next(ctx, tx, simulate)
+}
+
+// unmetered returns ctx for reads that the messages pay for when they do them
+// again.
+func unmetered(ctx sdk.Context) sdk.Context {
+	return ctx.WithGasMeter(storetypes.NewInfiniteGasMeter())
 }
 
 func checkDutySize(size int, duties []keeper.Duty) error {

@@ -36,8 +36,13 @@ const (
 
 	// KeyBlockTime is the key of app.toml that steers the pace of blocks.
 	KeyBlockTime = "pace.block-time"
+	// KeyTelemetry is the key of app.toml that turns metrics on.
+	KeyTelemetry = "telemetry.enabled"
 
 	serviceName = "plexus"
+	// metricsRetention is how many seconds a metric that does not change any
+	// more is still shown once telemetry is enabled.
+	metricsRetention = 600
 )
 
 // AppTemplate is app.toml, to be filled with Settings.
@@ -74,6 +79,7 @@ func Default() Settings {
 	s.GRPC.Enable = true
 	s.StateSync.SnapshotInterval = SnapshotInterval
 	s.Telemetry.ServiceName = serviceName
+	s.Telemetry.PrometheusRetentionTime = metricsRetention
 	return s
 }
 

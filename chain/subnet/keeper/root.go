@@ -2,6 +2,7 @@ package keeper
 
 import (
 	"context"
+	"slices"
 
 	"github.com/plexusnet/plexus/consensus"
 	subnetv1 "github.com/plexusnet/plexus/proto/plexus/subnet/v1"
@@ -22,7 +23,7 @@ func (k *Keeper) checkRootWeights(ctx context.Context, msg *subnetv1.MsgSetRootW
 	if operator == "" {
 		return nil, ErrNotRegistered.Wrapf("hotkey %s has no staking validator: bind it first (plexus tx subnet bind-hotkey)", msg.Hotkey)
 	}
-	netuids, err := k.netuids(ctx)
+	netuids, err := k.existing(ctx, msg.Netuids)
 	if err != nil {
 		return nil, err
 	}
@@ -58,13 +59,16 @@ func (k *Keeper) setRootWeights(ctx context.Context, msg *subnetv1.MsgSetRootWei
 	return k.rootWeights.Set(ctx, msg.Hotkey, packRow(row, height(ctx)))
 }
 
-// netuids lists the subnets that exist, ascending.
-func (k *Keeper) netuids(ctx context.Context) ([]uint32, error) {
-	it, err := k.subnets.Iterate(ctx, nil)
-	if err != nil {
-		return nil, err
+// existing returns which of the named subnets exist, ascending, up to the first
+// that does not: after it the rest makes no difference, and is not looked up.
+func (k *Keeper) existing(ctx context.Context, named []uint32) ([]uint32, error) {
+	sorted := slices.Compact(slices.Sorted(slices.Values(named)))
+	for i, netuid := range sorted {
+		if exists, err := k.subnets.Has(ctx, netuid); err != nil || !exists {
+			return sorted[:i], err
+		}
 	}
-	return it.Keys()
+	return sorted, nil
 }
 
 func netuidsOf(all []subnetv1.Subnet) []uint32 {

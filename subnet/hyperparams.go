@@ -32,7 +32,17 @@ type Hyperparams struct {
 	BurnIncrease       uint32 // basis points of the price after a registration
 	BurnHalfLife       uint64 // blocks
 	MinNonImmune       uint32
+	CommitReveal       string // how weights are hidden: one of the CommitReveal constants
+	RevealPeriod       uint64 // epochs that a commit stays hidden
 }
+
+// How a subnet hides the weights of its validators from those who would copy
+// them.
+const (
+	CommitRevealTimelock = "timelock" // encrypted to a future round of the beacon
+	CommitRevealHash     = "hash"     // behind a hash that the author opens
+	CommitRevealOff      = "off"      // not at all: plain weights
+)
 
 // Bounds of the hyperparameters that cost the chain time or space.
 const (
@@ -41,6 +51,7 @@ const (
 	maxPeriod   = 100_000_000 // blocks, 38 years
 	maxIncrease = 100_000     // basis points: tenfold
 	maxSteep    = 32_767      // hundredths
+	maxReveal   = 100         // epochs
 )
 
 // DefaultHyperparams are those of protocol section 5.
@@ -68,6 +79,8 @@ func DefaultHyperparams() Hyperparams {
 		BurnIncrease:       12_600,
 		BurnHalfLife:       360,
 		MinNonImmune:       10,
+		CommitReveal:       CommitRevealTimelock,
+		RevealPeriod:       1,
 	}
 }
 
@@ -86,15 +99,27 @@ func (h Hyperparams) Validate() error {
 		inRange("max_weight", uint64(h.MaxWeight), 1, 65535),
 		inRange("immunity_period", h.ImmunityPeriod, 0, maxPeriod),
 		inRange("activity_cutoff", h.ActivityCutoff, 1, maxPeriod),
-		inRange("weights_rate_limit", h.WeightsRateLimit, 0, maxPeriod),
-		inRange("serving_rate_limit", h.ServingRateLimit, 0, maxPeriod),
+		// At least one block: these limits are all that bounds work without a fee.
+		inRange("weights_rate_limit", h.WeightsRateLimit, 1, maxPeriod),
+		inRange("serving_rate_limit", h.ServingRateLimit, 1, maxPeriod),
 		inRange("burn_min", h.BurnMin, 0, h.BurnMax),
 		inRange("burn_start", h.BurnStart, h.BurnMin, h.BurnMax),
 		inRange("burn_max", h.BurnMax, 0, Cap),
 		inRange("burn_increase", uint64(h.BurnIncrease), BasisPoints, maxIncrease),
 		inRange("burn_half_life", h.BurnHalfLife, 1, maxPeriod),
 		inRange("min_non_immune", uint64(h.MinNonImmune), 0, uint64(h.MaxUIDs)),
+		validCommitReveal(h.CommitReveal),
+		inRange("reveal_period", h.RevealPeriod, 1, maxReveal),
 	)
+}
+
+func validCommitReveal(scheme string) error {
+	switch scheme {
+	case CommitRevealTimelock, CommitRevealHash, CommitRevealOff:
+		return nil
+	}
+	return fmt.Errorf("commit_reveal is %q, want %q, %q or %q: %w",
+		scheme, CommitRevealTimelock, CommitRevealHash, CommitRevealOff, ErrInvalidParams)
 }
 
 func inRange(name string, value, low, high uint64) error {

@@ -9,6 +9,7 @@ import (
 	"github.com/cosmos/cosmos-sdk/x/auth/ante"
 
 	"github.com/plexusnet/plexus/chain/subnet/keeper"
+	subnetv1 "github.com/plexusnet/plexus/proto/plexus/subnet/v1"
 )
 
 // maxDutyGas bounds a transaction that pays no fee: enough for a row of weights
@@ -16,27 +17,53 @@ import (
 const maxDutyGas = 2_000_000
 
 // newAnteHandler returns the checks that every transaction passes before its
-// messages run.
-func (a *App) newAnteHandler() (sdk.AnteHandler, error) {
-	return ante.NewAnteHandler(ante.HandlerOptions{
-		AccountKeeper:   a.Accounts,
-		BankKeeper:      a.Bank,
-		FeegrantKeeper:  a.FeeGrant,
-		SignModeHandler: a.encoding.TxConfig.SignModeHandler(),
-		SigGasConsumer:  ante.DefaultSigVerificationGasConsumer,
-		TxFeeChecker:    dutyFreeFees(a.Subnet),
-	})
+// messages run: the SDK's, in the SDK's order, and between them what duty
+// messages owe for paying no fee. What costs no more than a lookup is checked
+// before signatures are verified, so that nobody can make nodes work in the
+// name of others; the rest after.
+func (a *App) newAnteHandler() sdk.AnteHandler {
+	return sdk.ChainAnteDecorators(
+		ante.NewSetUpContextDecorator(),
+		nextBlock{},
+		ante.NewExtensionOptionsDecorator(nil),
+		ante.NewValidateBasicDecorator(),
+		ante.NewTxTimeoutHeightDecorator(),
+		ante.NewValidateMemoDecorator(a.Accounts),
+		dutySize{keeper: a.Subnet},
+		ante.NewConsumeGasForTxSizeDecorator(a.Accounts),
+		ante.NewDeductFeeDecorator(a.Accounts, a.Bank, a.FeeGrant, dutyFreeFees(a.Subnet, &pulseGate{})),
+		ante.NewSetPubKeyDecorator(a.Accounts),
+		ante.NewValidateSigCountDecorator(a.Accounts),
+		ante.NewSigGasConsumeDecorator(a.Accounts, ante.DefaultSigVerificationGasConsumer),
+		ante.NewSigVerificationDecorator(a.Accounts, a.encoding.TxConfig.SignModeHandler()),
+		dutyCheck{keeper: a.Subnet},
+		ante.NewIncrementSequenceDecorator(a.Accounts),
+		dutyPlace{waiting: a.waiting},
+	)
+}
+
+// nextBlock judges a transaction that asks for a place in the mempool, or is
+// only tried out, as of the block that it can be in at the earliest. Otherwise
+// what its author may do in the next block would be refused until then.
+type nextBlock struct{}
+
+// AnteHandle implements sdk.AnteDecorator.
+func (nextBlock) AnteHandle(ctx sdk.Context, tx sdk.Tx, simulate bool, next sdk.AnteHandler) (sdk.Context, error) {
+	if simulate || ctx.IsCheckTx() {
+		ctx = ctx.WithBlockHeight(ctx.BlockHeight() + 1)
+	}
+	return next(ctx, tx, simulate)
 }
 
 // dutyFreeFees lets the daily work of registered hotkeys through without a fee
 // and asks the node's minimum gas price of everything else.
-func dutyFreeFees(k *keeper.Keeper) ante.TxFeeChecker {
+func dutyFreeFees(k *keeper.Keeper, pulses *pulseGate) ante.TxFeeChecker {
 	return func(ctx sdk.Context, tx sdk.Tx) (sdk.Coins, int64, error) {
 		feeTx, ok := tx.(sdk.FeeTx)
 		if !ok {
 			return nil, 0, errorsmod.Wrap(sdkerrors.ErrTxDecode, "not a transaction with a fee")
 		}
-		duty, err := onlyDuties(ctx, k, tx)
+		duty, err := onlyDuties(ctx, k, pulses, tx)
 		if err != nil {
 			return nil, 0, err
 		}
@@ -54,12 +81,19 @@ func dutyFreeFees(k *keeper.Keeper) ante.TxFeeChecker {
 }
 
 // onlyDuties tells whether every message of a transaction is free of fees.
-func onlyDuties(ctx sdk.Context, k *keeper.Keeper, tx sdk.Tx) (bool, error) {
+func onlyDuties(ctx sdk.Context, k *keeper.Keeper, pulses *pulseGate, tx sdk.Tx) (bool, error) {
 	msgs := tx.GetMsgs()
 	for _, msg := range msgs {
+		pulse, isPulse := msg.(*subnetv1.MsgSubmitPulse)
+		if isPulse && !pulses.admit(ctx, pulse) {
+			return false, nil
+		}
 		duty, err := k.IsDuty(ctx, msg)
 		if err != nil || !duty {
 			return false, err
+		}
+		if isPulse {
+			pulses.accepted(ctx, pulse)
 		}
 	}
 	return len(msgs) > 0, nil

@@ -32,7 +32,10 @@ func pricey(t *testing.T) *apptest.Chain {
 		Balances:     []apptest.Balance{{Account: alice, Nplx: 10_000 * subnet.PLX}},
 		Validators:   []apptest.Validator{{Name: "val", Tokens: 100 * subnet.PLX}},
 		MinGasPrices: "1" + network.Denom,
-		Params:       func(p *subnetv1.Params) { p.Defaults.WeightsRateLimit, p.Defaults.ServingRateLimit = 2, 2 },
+		Params: func(p *subnetv1.Params) {
+			p.Defaults.WeightsRateLimit, p.Defaults.ServingRateLimit = 2, 2
+			p.Defaults.CommitReveal = subnet.CommitRevealOff
+		},
 	})
 	for _, msg := range []sdk.Msg{
 		&subnetv1.MsgCreateSubnet{Owner: alice.String(), Name: "digits", MaxLock: subnet.Cap},
@@ -78,19 +81,20 @@ func TestEverythingElsePays(t *testing.T) {
 		name   string
 		signer apptest.Account
 		msgs   []sdk.Msg
+		want   error
 	}{
-		{"a payment", alice, []sdk.Msg{send}},
-		{"a registration", alice, []sdk.Msg{&subnetv1.MsgRegister{Coldkey: alice.String(), Hotkey: alice.String(), Netuid: 1, MaxBurn: subnet.Cap}}},
-		{"a duty of a stranger", alice, []sdk.Msg{unregistered}},
-		{"a duty in another subnet", hotkey, []sdk.Msg{elsewhere}},
-		{"a duty inside another message", hotkey, []sdk.Msg{&wrapped}},
-		{"a duty beside another message", hotkey, []sdk.Msg{selfWeight(), mixed}},
+		{"a payment", alice, []sdk.Msg{send}, sdkerrors.ErrInsufficientFee},
+		{"a registration", alice, []sdk.Msg{&subnetv1.MsgRegister{Coldkey: alice.String(), Hotkey: alice.String(), Netuid: 1, MaxBurn: subnet.Cap}}, sdkerrors.ErrInsufficientFee},
+		{"a duty of a stranger", alice, []sdk.Msg{unregistered}, keeper.ErrNotRegistered},
+		{"a duty in another subnet", hotkey, []sdk.Msg{elsewhere}, keeper.ErrUnknownSubnet},
+		{"a duty inside another message", hotkey, []sdk.Msg{&wrapped}, sdkerrors.ErrInsufficientFee},
+		{"a duty beside another message", hotkey, []sdk.Msg{selfWeight(), mixed}, sdkerrors.ErrInsufficientFee},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			_, err := chain.Do(apptest.Tx{Signer: c.signer, Msgs: c.msgs})
-			require.ErrorIs(t, err, sdkerrors.ErrInsufficientFee)
+			require.ErrorIs(t, err, c.want)
 			_, err = chain.Do(apptest.Tx{Signer: c.signer, Msgs: c.msgs, Fee: apptest.Gas - 1})
-			require.ErrorIs(t, err, sdkerrors.ErrInsufficientFee)
+			require.ErrorIs(t, err, c.want)
 		})
 	}
 }

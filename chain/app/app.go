@@ -78,6 +78,7 @@ type App struct {
 	Evidence     *evidencekeeper.Keeper
 	Subnet       *subnetkeeper.Keeper
 
+	waiting      *waiting // duties in the mempool
 	encoding     Encoding
 	keys         map[string]*storetypes.KVStoreKey
 	modules      *module.Manager
@@ -128,6 +129,7 @@ func New(logger log.Logger, db dbm.DB, load bool, options servertypes.AppOptions
 
 	a := &App{
 		BaseApp:  base,
+		waiting:  &waiting{},
 		encoding: encoding,
 		keys: storetypes.NewKVStoreKeys(
 			authtypes.StoreKey, banktypes.StoreKey, stakingtypes.StoreKey, slashingtypes.StoreKey,
@@ -142,10 +144,6 @@ func New(logger log.Logger, db dbm.DB, load bool, options servertypes.AppOptions
 	if err := a.buildModules(); err != nil {
 		return nil, err
 	}
-	ante, err := a.newAnteHandler()
-	if err != nil {
-		return nil, fmt.Errorf("ante handler: %w", err)
-	}
 	a.MountKVStores(a.keys)
 	a.SetInitChainer(a.initChain)
 	a.SetPreBlocker(func(ctx sdk.Context, _ *abci.RequestFinalizeBlock) (*sdk.ResponsePreBlock, error) {
@@ -153,7 +151,8 @@ func New(logger log.Logger, db dbm.DB, load bool, options servertypes.AppOptions
 	})
 	a.SetBeginBlocker(a.modules.BeginBlock)
 	a.SetEndBlocker(a.modules.EndBlock)
-	a.SetAnteHandler(ante)
+	a.SetAnteHandler(a.newAnteHandler())
+	a.SetPrepareCheckStater(func(sdk.Context) { a.waiting.clear() })
 	a.SetPrecommiter(func(ctx sdk.Context) {
 		if a.observe != nil {
 			a.observe(ctx.BlockHeight(), ctx.BlockTime())

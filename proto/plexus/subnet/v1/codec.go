@@ -16,6 +16,17 @@ func RegisterInterfaces(registry types.InterfaceRegistry) {
 		&MsgSetWeights{},
 		&MsgBindHotkey{},
 		&MsgUpdateParams{},
+		&MsgTransferSubnet{},
+		&MsgRemoveSubnet{},
+		&MsgSetHyperparams{},
+		&MsgDeregister{},
+		&MsgSwapHotkey{},
+		&MsgSwapColdkey{},
+		&MsgSetIdentity{},
+		&MsgSetRootWeights{},
+		&MsgCommitWeights{},
+		&MsgCommitHash{},
+		&MsgSubmitPulse{},
 	)
 	msgservice.RegisterMsgServiceDesc(registry, &_Msg_serviceDesc)
 }

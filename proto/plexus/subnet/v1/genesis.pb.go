@@ -26,13 +26,19 @@ const _ = proto.GoGoProtoPackageIsVersion3 // please upgrade the proto package
 // GenesisState is the whole state of the module. Exporting and importing it
 // gives the same state.
 type GenesisState struct {
-	Params   Params          `protobuf:"bytes,1,opt,name=params,proto3" json:"params"`
-	Subnets  []GenesisSubnet `protobuf:"bytes,2,rep,name=subnets,proto3" json:"subnets"`
-	Hotkeys  []HotkeyOwner   `protobuf:"bytes,3,rep,name=hotkeys,proto3" json:"hotkeys"`
-	Bindings []Binding       `protobuf:"bytes,4,rep,name=bindings,proto3" json:"bindings"`
-	Pending  Pending         `protobuf:"bytes,5,opt,name=pending,proto3" json:"pending"`
-	Totals   Totals          `protobuf:"bytes,6,opt,name=totals,proto3" json:"totals"`
-	Counter  SubnetCounter   `protobuf:"bytes,7,opt,name=counter,proto3" json:"counter"`
+	Params      Params            `protobuf:"bytes,1,opt,name=params,proto3" json:"params"`
+	Subnets     []GenesisSubnet   `protobuf:"bytes,2,rep,name=subnets,proto3" json:"subnets"`
+	Hotkeys     []HotkeyOwner     `protobuf:"bytes,3,rep,name=hotkeys,proto3" json:"hotkeys"`
+	Bindings    []Binding         `protobuf:"bytes,4,rep,name=bindings,proto3" json:"bindings"`
+	Pending     Pending           `protobuf:"bytes,5,opt,name=pending,proto3" json:"pending"`
+	Totals      Totals            `protobuf:"bytes,6,opt,name=totals,proto3" json:"totals"`
+	Counter     SubnetCounter     `protobuf:"bytes,7,opt,name=counter,proto3" json:"counter"`
+	Identities  []GenesisIdentity `protobuf:"bytes,8,rep,name=identities,proto3" json:"identities"`
+	RootWeights []GenesisRootRow  `protobuf:"bytes,9,rep,name=root_weights,json=rootWeights,proto3" json:"root_weights"`
+	Commits     []Commit          `protobuf:"bytes,10,rep,name=commits,proto3" json:"commits"`
+	Pulses      []Pulse           `protobuf:"bytes,11,rep,name=pulses,proto3" json:"pulses"`
+	NextCommit  uint64            `protobuf:"varint,12,opt,name=next_commit,json=nextCommit,proto3" json:"next_commit,omitempty"`
+	Streams     []GenesisStreams  `protobuf:"bytes,13,rep,name=streams,proto3" json:"streams"`
 }
 
 func (m *GenesisState) Reset()         { *m = GenesisState{} }
@@ -117,13 +123,56 @@ func (m *GenesisState) GetCounter() SubnetCounter {
 	return SubnetCounter{}
 }
 
+func (m *GenesisState) GetIdentities() []GenesisIdentity {
+	if m != nil {
+		return m.Identities
+	}
+	return nil
+}
+
+func (m *GenesisState) GetRootWeights() []GenesisRootRow {
+	if m != nil {
+		return m.RootWeights
+	}
+	return nil
+}
+
+func (m *GenesisState) GetCommits() []Commit {
+	if m != nil {
+		return m.Commits
+	}
+	return nil
+}
+
+func (m *GenesisState) GetPulses() []Pulse {
+	if m != nil {
+		return m.Pulses
+	}
+	return nil
+}
+
+func (m *GenesisState) GetNextCommit() uint64 {
+	if m != nil {
+		return m.NextCommit
+	}
+	return 0
+}
+
+func (m *GenesisState) GetStreams() []GenesisStreams {
+	if m != nil {
+		return m.Streams
+	}
+	return nil
+}
+
 type GenesisSubnet struct {
-	Subnet  Subnet   `protobuf:"bytes,1,opt,name=subnet,proto3" json:"subnet"`
-	Neurons []Neuron `protobuf:"bytes,2,rep,name=neurons,proto3" json:"neurons"`
-	Weights []UidRow `protobuf:"bytes,3,rep,name=weights,proto3" json:"weights"`
-	Bonds   []UidRow `protobuf:"bytes,4,rep,name=bonds,proto3" json:"bonds"`
-	Outcome Outcome  `protobuf:"bytes,5,opt,name=outcome,proto3" json:"outcome"`
-	Streams Streams  `protobuf:"bytes,6,opt,name=streams,proto3" json:"streams"`
+	Subnet  Subnet        `protobuf:"bytes,1,opt,name=subnet,proto3" json:"subnet"`
+	Neurons []Neuron      `protobuf:"bytes,2,rep,name=neurons,proto3" json:"neurons"`
+	Weights []UidRow      `protobuf:"bytes,3,rep,name=weights,proto3" json:"weights"`
+	Bonds   []UidRow      `protobuf:"bytes,4,rep,name=bonds,proto3" json:"bonds"`
+	Outcome Outcome       `protobuf:"bytes,5,opt,name=outcome,proto3" json:"outcome"`
+	Streams Streams       `protobuf:"bytes,6,opt,name=streams,proto3" json:"streams"`
+	History []EpochRecord `protobuf:"bytes,7,rep,name=history,proto3" json:"history"`
 }
 
 func (m *GenesisSubnet) Reset()         { *m = GenesisSubnet{} }
@@ -201,6 +250,169 @@ func (m *GenesisSubnet) GetStreams() Streams {
 	return Streams{}
 }
 
+func (m *GenesisSubnet) GetHistory() []EpochRecord {
+	if m != nil {
+		return m.History
+	}
+	return nil
+}
+
+type GenesisIdentity struct {
+	Subject  string   `protobuf:"bytes,1,opt,name=subject,proto3" json:"subject,omitempty"`
+	Identity Identity `protobuf:"bytes,2,opt,name=identity,proto3" json:"identity"`
+}
+
+func (m *GenesisIdentity) Reset()         { *m = GenesisIdentity{} }
+func (m *GenesisIdentity) String() string { return proto.CompactTextString(m) }
+func (*GenesisIdentity) ProtoMessage()    {}
+func (*GenesisIdentity) Descriptor() ([]byte, []int) {
+	return fileDescriptor_e7b6b13e11607b5f, []int{2}
+}
+func (m *GenesisIdentity) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *GenesisIdentity) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_GenesisIdentity.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *GenesisIdentity) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_GenesisIdentity.Merge(m, src)
+}
+func (m *GenesisIdentity) XXX_Size() int {
+	return m.Size()
+}
+func (m *GenesisIdentity) XXX_DiscardUnknown() {
+	xxx_messageInfo_GenesisIdentity.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_GenesisIdentity proto.InternalMessageInfo
+
+func (m *GenesisIdentity) GetSubject() string {
+	if m != nil {
+		return m.Subject
+	}
+	return ""
+}
+
+func (m *GenesisIdentity) GetIdentity() Identity {
+	if m != nil {
+		return m.Identity
+	}
+	return Identity{}
+}
+
+type GenesisRootRow struct {
+	Hotkey string `protobuf:"bytes,1,opt,name=hotkey,proto3" json:"hotkey,omitempty"`
+	Row    Row    `protobuf:"bytes,2,opt,name=row,proto3" json:"row"`
+}
+
+func (m *GenesisRootRow) Reset()         { *m = GenesisRootRow{} }
+func (m *GenesisRootRow) String() string { return proto.CompactTextString(m) }
+func (*GenesisRootRow) ProtoMessage()    {}
+func (*GenesisRootRow) Descriptor() ([]byte, []int) {
+	return fileDescriptor_e7b6b13e11607b5f, []int{3}
+}
+func (m *GenesisRootRow) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *GenesisRootRow) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_GenesisRootRow.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *GenesisRootRow) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_GenesisRootRow.Merge(m, src)
+}
+func (m *GenesisRootRow) XXX_Size() int {
+	return m.Size()
+}
+func (m *GenesisRootRow) XXX_DiscardUnknown() {
+	xxx_messageInfo_GenesisRootRow.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_GenesisRootRow proto.InternalMessageInfo
+
+func (m *GenesisRootRow) GetHotkey() string {
+	if m != nil {
+		return m.Hotkey
+	}
+	return ""
+}
+
+func (m *GenesisRootRow) GetRow() Row {
+	if m != nil {
+		return m.Row
+	}
+	return Row{}
+}
+
+type GenesisStreams struct {
+	Netuid  uint32  `protobuf:"varint,1,opt,name=netuid,proto3" json:"netuid,omitempty"`
+	Streams Streams `protobuf:"bytes,2,opt,name=streams,proto3" json:"streams"`
+}
+
+func (m *GenesisStreams) Reset()         { *m = GenesisStreams{} }
+func (m *GenesisStreams) String() string { return proto.CompactTextString(m) }
+func (*GenesisStreams) ProtoMessage()    {}
+func (*GenesisStreams) Descriptor() ([]byte, []int) {
+	return fileDescriptor_e7b6b13e11607b5f, []int{4}
+}
+func (m *GenesisStreams) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *GenesisStreams) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_GenesisStreams.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *GenesisStreams) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_GenesisStreams.Merge(m, src)
+}
+func (m *GenesisStreams) XXX_Size() int {
+	return m.Size()
+}
+func (m *GenesisStreams) XXX_DiscardUnknown() {
+	xxx_messageInfo_GenesisStreams.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_GenesisStreams proto.InternalMessageInfo
+
+func (m *GenesisStreams) GetNetuid() uint32 {
+	if m != nil {
+		return m.Netuid
+	}
+	return 0
+}
+
+func (m *GenesisStreams) GetStreams() Streams {
+	if m != nil {
+		return m.Streams
+	}
+	return Streams{}
+}
+
 type UidRow struct {
 	Uid uint32 `protobuf:"varint,1,opt,name=uid,proto3" json:"uid,omitempty"`
 	Row Row    `protobuf:"bytes,2,opt,name=row,proto3" json:"row"`
@@ -210,7 +422,7 @@ func (m *UidRow) Reset()         { *m = UidRow{} }
 func (m *UidRow) String() string { return proto.CompactTextString(m) }
 func (*UidRow) ProtoMessage()    {}
 func (*UidRow) Descriptor() ([]byte, []int) {
-	return fileDescriptor_e7b6b13e11607b5f, []int{2}
+	return fileDescriptor_e7b6b13e11607b5f, []int{5}
 }
 func (m *UidRow) XXX_Unmarshal(b []byte) error {
 	return m.Unmarshal(b)
@@ -263,7 +475,7 @@ func (m *HotkeyOwner) Reset()         { *m = HotkeyOwner{} }
 func (m *HotkeyOwner) String() string { return proto.CompactTextString(m) }
 func (*HotkeyOwner) ProtoMessage()    {}
 func (*HotkeyOwner) Descriptor() ([]byte, []int) {
-	return fileDescriptor_e7b6b13e11607b5f, []int{3}
+	return fileDescriptor_e7b6b13e11607b5f, []int{6}
 }
 func (m *HotkeyOwner) XXX_Unmarshal(b []byte) error {
 	return m.Unmarshal(b)
@@ -316,7 +528,7 @@ func (m *Binding) Reset()         { *m = Binding{} }
 func (m *Binding) String() string { return proto.CompactTextString(m) }
 func (*Binding) ProtoMessage()    {}
 func (*Binding) Descriptor() ([]byte, []int) {
-	return fileDescriptor_e7b6b13e11607b5f, []int{4}
+	return fileDescriptor_e7b6b13e11607b5f, []int{7}
 }
 func (m *Binding) XXX_Unmarshal(b []byte) error {
 	return m.Unmarshal(b)
@@ -364,13 +576,14 @@ type SubnetCounter struct {
 	NextNetuid     uint32 `protobuf:"varint,1,opt,name=next_netuid,json=nextNetuid,proto3" json:"next_netuid,omitempty"`
 	LastLock       uint64 `protobuf:"varint,2,opt,name=last_lock,json=lastLock,proto3" json:"last_lock,omitempty"`
 	LastLockHeight uint64 `protobuf:"varint,3,opt,name=last_lock_height,json=lastLockHeight,proto3" json:"last_lock_height,omitempty"`
+	Existing       uint32 `protobuf:"varint,4,opt,name=existing,proto3" json:"existing,omitempty"`
 }
 
 func (m *SubnetCounter) Reset()         { *m = SubnetCounter{} }
 func (m *SubnetCounter) String() string { return proto.CompactTextString(m) }
 func (*SubnetCounter) ProtoMessage()    {}
 func (*SubnetCounter) Descriptor() ([]byte, []int) {
-	return fileDescriptor_e7b6b13e11607b5f, []int{5}
+	return fileDescriptor_e7b6b13e11607b5f, []int{8}
 }
 func (m *SubnetCounter) XXX_Unmarshal(b []byte) error {
 	return m.Unmarshal(b)
@@ -420,9 +633,19 @@ func (m *SubnetCounter) GetLastLockHeight() uint64 {
 	return 0
 }
 
+func (m *SubnetCounter) GetExisting() uint32 {
+	if m != nil {
+		return m.Existing
+	}
+	return 0
+}
+
 func init() {
 	proto.RegisterType((*GenesisState)(nil), "plexus.subnet.v1.GenesisState")
 	proto.RegisterType((*GenesisSubnet)(nil), "plexus.subnet.v1.GenesisSubnet")
+	proto.RegisterType((*GenesisIdentity)(nil), "plexus.subnet.v1.GenesisIdentity")
+	proto.RegisterType((*GenesisRootRow)(nil), "plexus.subnet.v1.GenesisRootRow")
+	proto.RegisterType((*GenesisStreams)(nil), "plexus.subnet.v1.GenesisStreams")
 	proto.RegisterType((*UidRow)(nil), "plexus.subnet.v1.UidRow")
 	proto.RegisterType((*HotkeyOwner)(nil), "plexus.subnet.v1.HotkeyOwner")
 	proto.RegisterType((*Binding)(nil), "plexus.subnet.v1.Binding")
@@ -432,44 +655,58 @@ func init() {
 func init() { proto.RegisterFile("plexus/subnet/v1/genesis.proto", fileDescriptor_e7b6b13e11607b5f) }
 
 var fileDescriptor_e7b6b13e11607b5f = []byte{
-	// 588 bytes of a gzipped FileDescriptorProto
-	0x1f, 0x8b, 0x08, 0x00, 0x00, 0x00, 0x00, 0x00, 0x02, 0xff, 0x84, 0x94, 0xcf, 0x6e, 0xda, 0x4e,
-	0x10, 0xc7, 0x01, 0x27, 0x76, 0x32, 0xfc, 0xf8, 0x09, 0xad, 0xda, 0xca, 0x4d, 0x53, 0x13, 0xf9,
-	0xc4, 0xa5, 0x46, 0xa4, 0x55, 0xd5, 0x0a, 0x55, 0x48, 0xf4, 0xd0, 0x54, 0xaa, 0x92, 0x88, 0x34,
-	0x97, 0x5e, 0x90, 0xc1, 0x2b, 0x63, 0x61, 0x76, 0x91, 0x77, 0x0d, 0xc9, 0x5b, 0xf4, 0x6d, 0xfa,
-	0x0a, 0x39, 0xe6, 0xd8, 0x53, 0x55, 0xc1, 0xa1, 0xaf, 0x51, 0xed, 0x3f, 0x08, 0x01, 0xd4, 0xdb,
-	0xee, 0xcc, 0xf7, 0x33, 0xbb, 0xfb, 0x9d, 0xd1, 0x82, 0x37, 0x49, 0xf1, 0x4d, 0xce, 0x1a, 0x2c,
-	0xef, 0x13, 0xcc, 0x1b, 0xd3, 0x66, 0x23, 0xc6, 0x04, 0xb3, 0x84, 0x05, 0x93, 0x8c, 0x72, 0x8a,
-	0xaa, 0x2a, 0x1f, 0xa8, 0x7c, 0x30, 0x6d, 0x1e, 0x3d, 0x89, 0x69, 0x4c, 0x65, 0xb2, 0x21, 0x56,
-	0x4a, 0x77, 0x74, 0xbc, 0x51, 0x87, 0xdf, 0x4e, 0xb0, 0xae, 0xe2, 0xff, 0xb0, 0xe0, 0xbf, 0x4f,
-	0xaa, 0xee, 0x15, 0x0f, 0x39, 0x46, 0x6f, 0xc1, 0x9e, 0x84, 0x59, 0x38, 0x66, 0x6e, 0xf1, 0xa4,
-	0x58, 0x2f, 0x9f, 0xba, 0xc1, 0xe3, 0x73, 0x82, 0x4b, 0x99, 0xef, 0xec, 0xdd, 0xfd, 0xaa, 0x15,
-	0xba, 0x5a, 0x8d, 0xda, 0xe0, 0x28, 0x05, 0x73, 0x4b, 0x27, 0x56, 0xbd, 0x7c, 0x5a, 0xdb, 0x04,
-	0xcd, 0x41, 0x32, 0xa0, 0x79, 0x43, 0xa1, 0x0f, 0xe0, 0x0c, 0x29, 0x1f, 0xe1, 0x5b, 0xe6, 0x5a,
-	0xb2, 0xc0, 0xcb, 0xcd, 0x02, 0x67, 0x52, 0x70, 0x31, 0x23, 0x38, 0x33, 0xb8, 0x66, 0x50, 0x0b,
-	0x0e, 0xfa, 0x09, 0x89, 0x12, 0x12, 0x33, 0x77, 0x4f, 0xf2, 0xcf, 0x37, 0xf9, 0x8e, 0x52, 0x68,
-	0x76, 0x09, 0xa0, 0xf7, 0xe0, 0x4c, 0xb0, 0x5c, 0xbb, 0xfb, 0xf2, 0xd5, 0x5b, 0xd8, 0x4b, 0xfc,
-	0x90, 0x35, 0x7a, 0xe1, 0x17, 0xa7, 0x3c, 0x4c, 0x99, 0x6b, 0xef, 0xf2, 0xeb, 0xab, 0xcc, 0x1b,
-	0xbf, 0x94, 0x5a, 0xf8, 0x35, 0xa0, 0x39, 0xe1, 0x38, 0x73, 0x1d, 0x09, 0x6e, 0xf1, 0x4b, 0x19,
-	0xf5, 0x51, 0xc9, 0xcc, 0xc1, 0x9a, 0xf2, 0xff, 0x94, 0xa0, 0xb2, 0x66, 0xa8, 0xb8, 0x8a, 0x62,
-	0x77, 0xb7, 0x6e, 0xcd, 0x7a, 0xad, 0x46, 0xef, 0xc0, 0x21, 0x38, 0xcf, 0x28, 0x31, 0xad, 0xdb,
-	0x02, 0x9e, 0x4b, 0x81, 0xb9, 0x83, 0x96, 0x0b, 0x72, 0x86, 0x93, 0x78, 0xc8, 0x4d, 0xcf, 0xb6,
-	0x90, 0xd7, 0x49, 0xd4, 0xa5, 0x33, 0x43, 0x6a, 0x39, 0x7a, 0x03, 0xfb, 0x7d, 0x4a, 0x22, 0xd3,
-	0xab, 0x7f, 0x71, 0x4a, 0x2c, 0xfa, 0x44, 0x73, 0x3e, 0xa0, 0x63, 0xbc, 0xbb, 0x4f, 0x17, 0x4a,
-	0x60, 0x0e, 0xd4, 0x7a, 0x81, 0x32, 0x9e, 0x61, 0x31, 0xd8, 0xf6, 0x2e, 0xf4, 0x4a, 0x09, 0x96,
-	0x93, 0xa9, 0xb6, 0xfe, 0x67, 0xb0, 0xd5, 0x65, 0x50, 0x15, 0xac, 0x3c, 0x89, 0xa4, 0xbd, 0x95,
-	0xae, 0x58, 0xa2, 0x57, 0x60, 0x65, 0x74, 0xe6, 0x96, 0x64, 0xc9, 0xa7, 0x9b, 0x25, 0x57, 0x4f,
-	0x10, 0x3a, 0xbf, 0x0d, 0xe5, 0x07, 0x33, 0x8c, 0x9e, 0x81, 0xad, 0xe6, 0x57, 0x96, 0x3c, 0xec,
-	0xea, 0x1d, 0x72, 0xc5, 0x70, 0xa4, 0x91, 0x48, 0x94, 0x64, 0xc2, 0x6c, 0xfd, 0x36, 0x38, 0x7a,
-	0x88, 0x77, 0xc2, 0xc7, 0x70, 0x38, 0x0d, 0xd3, 0x24, 0x0a, 0x39, 0xcd, 0x34, 0xbe, 0x0a, 0xf8,
-	0x33, 0xa8, 0xac, 0x8d, 0x15, 0xaa, 0x41, 0x99, 0xe0, 0x1b, 0xde, 0x23, 0x98, 0xaf, 0xde, 0x06,
-	0x22, 0x74, 0x2e, 0x23, 0xe8, 0x05, 0x1c, 0xa6, 0x21, 0xe3, 0xbd, 0x94, 0x0e, 0x46, 0xb2, 0xde,
-	0x5e, 0xf7, 0x40, 0x04, 0xbe, 0xd0, 0xc1, 0x08, 0xd5, 0xa1, 0xba, 0x4c, 0xf6, 0x86, 0xb2, 0xb9,
-	0xae, 0x25, 0x35, 0xff, 0x1b, 0xcd, 0x99, 0x8c, 0x76, 0xae, 0xef, 0xe6, 0x5e, 0xf1, 0x7e, 0xee,
-	0x15, 0x7f, 0xcf, 0xbd, 0xe2, 0xf7, 0x85, 0x57, 0xb8, 0x5f, 0x78, 0x85, 0x9f, 0x0b, 0xaf, 0xf0,
-	0xad, 0x15, 0x27, 0x7c, 0x98, 0xf7, 0x83, 0x01, 0x1d, 0x37, 0x94, 0x81, 0xe2, 0xa3, 0xd2, 0xdf,
-	0x96, 0xfa, 0xcf, 0x1e, 0xff, 0x61, 0x2d, 0xb5, 0x9a, 0x36, 0xfb, 0xb6, 0x14, 0xbc, 0xfe, 0x1b,
-	0x00, 0x00, 0xff, 0xff, 0x62, 0x84, 0x75, 0x11, 0x2f, 0x05, 0x00, 0x00,
+	// 803 bytes of a gzipped FileDescriptorProto
+	0x1f, 0x8b, 0x08, 0x00, 0x00, 0x00, 0x00, 0x00, 0x02, 0xff, 0x94, 0x55, 0xcb, 0x4e, 0x1b, 0x49,
+	0x14, 0xf5, 0x8b, 0xb6, 0x7d, 0x8d, 0x19, 0x54, 0x9a, 0x47, 0x8d, 0x87, 0x31, 0x9e, 0x5e, 0x79,
+	0x33, 0xb6, 0x60, 0x26, 0x51, 0x22, 0x12, 0x11, 0x81, 0x22, 0x40, 0x8a, 0x00, 0x35, 0x41, 0x48,
+	0xd9, 0x58, 0x76, 0x77, 0xc9, 0xee, 0x60, 0x77, 0x59, 0x5d, 0xd5, 0x36, 0xfe, 0x8b, 0x48, 0xf9,
+	0x80, 0xec, 0xf2, 0x2d, 0x2c, 0x59, 0x66, 0x15, 0x45, 0xf0, 0x23, 0x51, 0xbd, 0xda, 0xcf, 0x16,
+	0x62, 0xd7, 0x55, 0xf7, 0x9c, 0x73, 0xbb, 0xce, 0xad, 0x7b, 0x0b, 0xaa, 0xc3, 0x3e, 0xb9, 0x89,
+	0x58, 0x93, 0x45, 0x9d, 0x80, 0xf0, 0xe6, 0x68, 0xa7, 0xd9, 0x25, 0x01, 0x61, 0x3e, 0x6b, 0x0c,
+	0x43, 0xca, 0x29, 0xda, 0x54, 0xf1, 0x86, 0x8a, 0x37, 0x46, 0x3b, 0x95, 0x5f, 0xbb, 0xb4, 0x4b,
+	0x65, 0xb0, 0x29, 0xbe, 0x14, 0xae, 0xb2, 0xb5, 0xa4, 0xc3, 0x27, 0x43, 0xa2, 0x55, 0xec, 0x2f,
+	0x16, 0xac, 0x1f, 0x29, 0xdd, 0x0b, 0xde, 0xe6, 0x04, 0x3d, 0x07, 0x6b, 0xd8, 0x0e, 0xdb, 0x03,
+	0x86, 0xd3, 0xb5, 0x74, 0xbd, 0xb4, 0x8b, 0x1b, 0x8b, 0x79, 0x1a, 0xe7, 0x32, 0x7e, 0x90, 0xbb,
+	0xfd, 0xbe, 0x9d, 0x72, 0x34, 0x1a, 0xed, 0x43, 0x5e, 0x21, 0x18, 0xce, 0xd4, 0xb2, 0xf5, 0xd2,
+	0xee, 0xf6, 0x32, 0xd1, 0x24, 0x92, 0x1b, 0x9a, 0x6f, 0x58, 0xe8, 0x35, 0xe4, 0x7b, 0x94, 0x5f,
+	0x93, 0x09, 0xc3, 0x59, 0x29, 0xf0, 0xf7, 0xb2, 0xc0, 0xb1, 0x04, 0x9c, 0x8d, 0x03, 0x12, 0x1a,
+	0xba, 0xe6, 0xa0, 0x3d, 0x28, 0x74, 0xfc, 0xc0, 0xf3, 0x83, 0x2e, 0xc3, 0x39, 0xc9, 0xff, 0x73,
+	0x99, 0x7f, 0xa0, 0x10, 0x9a, 0x1b, 0x13, 0xd0, 0x4b, 0xc8, 0x0f, 0x89, 0xfc, 0xc6, 0x6b, 0xf2,
+	0xd4, 0x2b, 0xb8, 0xe7, 0x64, 0x96, 0x6b, 0xf0, 0xc2, 0x2f, 0x4e, 0x79, 0xbb, 0xcf, 0xb0, 0x95,
+	0xe4, 0xd7, 0x7b, 0x19, 0x37, 0x7e, 0x29, 0xb4, 0xf0, 0xcb, 0xa5, 0x51, 0xc0, 0x49, 0x88, 0xf3,
+	0x92, 0xb8, 0xc2, 0x2f, 0x65, 0xd4, 0xa1, 0x82, 0x99, 0xc4, 0x9a, 0x85, 0x8e, 0x00, 0x7c, 0x8f,
+	0x04, 0xdc, 0xe7, 0x3e, 0x61, 0xb8, 0x20, 0x8f, 0xfc, 0x4f, 0xa2, 0xe7, 0x27, 0x0a, 0x3a, 0xd1,
+	0x2a, 0x33, 0x54, 0x74, 0x02, 0xeb, 0x21, 0xa5, 0xbc, 0x35, 0x26, 0x7e, 0xb7, 0xc7, 0x19, 0x2e,
+	0x4a, 0xa9, 0x5a, 0xa2, 0x94, 0x43, 0x29, 0x77, 0xe8, 0x58, 0x2b, 0x95, 0x04, 0xf7, 0x4a, 0x51,
+	0xd1, 0x0b, 0x71, 0xa8, 0xc1, 0xc0, 0xe7, 0x0c, 0x83, 0x54, 0x59, 0xe1, 0xc6, 0xa1, 0x04, 0x4c,
+	0x4f, 0x23, 0xe1, 0xe8, 0x19, 0x58, 0xc3, 0xa8, 0xcf, 0x08, 0xc3, 0x25, 0x49, 0xfc, 0x63, 0x45,
+	0x01, 0x44, 0x3c, 0xbe, 0x75, 0x12, 0x8c, 0xb6, 0xa1, 0x14, 0x90, 0x1b, 0xde, 0x52, 0x32, 0x78,
+	0xbd, 0x96, 0xae, 0xe7, 0x1c, 0x10, 0x5b, 0x2a, 0x0d, 0x7a, 0x03, 0x79, 0xc6, 0x43, 0x22, 0xee,
+	0x73, 0xf9, 0x91, 0x73, 0x5d, 0x28, 0x5c, 0x7c, 0x2f, 0xd5, 0xd2, 0xfe, 0x9a, 0x85, 0xf2, 0xdc,
+	0xc5, 0x15, 0x25, 0x57, 0xe4, 0xe4, 0x16, 0x99, 0xbb, 0xe2, 0x1a, 0x2d, 0xdc, 0x09, 0x48, 0x14,
+	0xd2, 0xc0, 0xb4, 0xc8, 0x0a, 0xe2, 0xa9, 0x04, 0x98, 0x7f, 0xd0, 0x70, 0xc1, 0x34, 0xd5, 0xc9,
+	0x26, 0x31, 0x2f, 0x7d, 0x6f, 0x5a, 0x15, 0x03, 0x47, 0xff, 0xc3, 0x5a, 0x87, 0x06, 0x9e, 0xe9,
+	0x89, 0xc7, 0x78, 0x0a, 0x2c, 0xfa, 0x81, 0x46, 0xdc, 0xa5, 0x03, 0x92, 0xdc, 0x0f, 0x67, 0x0a,
+	0x60, 0x12, 0x6a, 0xbc, 0xa0, 0x1a, 0xc3, 0xad, 0x24, 0xea, 0x6a, 0xa7, 0xe5, 0x04, 0xf0, 0x19,
+	0xa7, 0xe1, 0x04, 0xe7, 0x93, 0x26, 0xc0, 0xdb, 0x21, 0x75, 0x7b, 0x0e, 0x71, 0x69, 0xe8, 0xc5,
+	0x13, 0x40, 0x71, 0x6c, 0x1f, 0x7e, 0x59, 0xb8, 0xec, 0x08, 0xcb, 0xa1, 0xf4, 0x91, 0xb8, 0xaa,
+	0x54, 0x45, 0xc7, 0x2c, 0xd1, 0x2b, 0x28, 0xe8, 0x16, 0x98, 0xe0, 0x8c, 0xfc, 0xcf, 0xca, 0x72,
+	0xb2, 0x85, 0xa6, 0x89, 0x19, 0xf6, 0x15, 0x6c, 0xcc, 0x37, 0x03, 0xfa, 0x1d, 0x2c, 0x35, 0x89,
+	0x74, 0x22, 0xbd, 0x42, 0xff, 0x42, 0x36, 0xa4, 0x63, 0x9d, 0xe2, 0xb7, 0xe5, 0x14, 0x53, 0xeb,
+	0x05, 0xce, 0x76, 0x63, 0x61, 0xed, 0x91, 0x10, 0x0e, 0x08, 0x8f, 0x7c, 0x4f, 0x0a, 0x97, 0x1d,
+	0xbd, 0x9a, 0xf5, 0x39, 0xf3, 0x34, 0x9f, 0xed, 0x13, 0xb0, 0x54, 0xd1, 0xd1, 0x26, 0x64, 0xa7,
+	0xca, 0xe2, 0xf3, 0xa9, 0xff, 0xbb, 0x0f, 0xa5, 0x99, 0x99, 0x9c, 0xe8, 0x02, 0x16, 0x73, 0xa1,
+	0xef, 0x89, 0x40, 0x46, 0xd5, 0x41, 0x2f, 0xed, 0x7d, 0xc8, 0xeb, 0xa1, 0x9c, 0x48, 0xde, 0x82,
+	0xe2, 0xa8, 0xdd, 0xf7, 0xbd, 0x36, 0xa7, 0xa1, 0xa6, 0x4f, 0x37, 0xec, 0xcf, 0x69, 0x28, 0xcf,
+	0xcd, 0xc9, 0x78, 0x26, 0xcc, 0xd9, 0x26, 0x67, 0xc2, 0xa9, 0xb2, 0xee, 0x2f, 0x28, 0xf6, 0xdb,
+	0x8c, 0xb7, 0xfa, 0xd4, 0xbd, 0x96, 0x82, 0x39, 0xa7, 0x20, 0x36, 0xde, 0x51, 0xf7, 0x1a, 0xd5,
+	0x61, 0x33, 0x0e, 0xb6, 0x7a, 0xb2, 0x8b, 0x70, 0x56, 0x62, 0x36, 0x0c, 0xe6, 0x58, 0xee, 0xa2,
+	0x0a, 0x14, 0xc8, 0x8d, 0xcf, 0xb8, 0x78, 0x35, 0x72, 0x32, 0x49, 0xbc, 0x3e, 0xb8, 0xbc, 0xbd,
+	0xaf, 0xa6, 0xef, 0xee, 0xab, 0xe9, 0x1f, 0xf7, 0xd5, 0xf4, 0xa7, 0x87, 0x6a, 0xea, 0xee, 0xa1,
+	0x9a, 0xfa, 0xf6, 0x50, 0x4d, 0x7d, 0xd8, 0xeb, 0xfa, 0xbc, 0x17, 0x75, 0x1a, 0x2e, 0x1d, 0x34,
+	0x95, 0xbb, 0xe2, 0x55, 0xd6, 0x6f, 0xb4, 0x7a, 0xbc, 0x17, 0x1f, 0xec, 0x3d, 0xf5, 0x35, 0xda,
+	0xe9, 0x58, 0x12, 0xf0, 0xdf, 0xcf, 0x00, 0x00, 0x00, 0xff, 0xff, 0x5c, 0x41, 0xd5, 0x9d, 0x1c,
+	0x08, 0x00, 0x00,
 }
 
 func (m *GenesisState) Marshal() (dAtA []byte, err error) {
@@ -492,6 +729,81 @@ func (m *GenesisState) MarshalToSizedBuffer(dAtA []byte) (int, error) {
 	_ = i
 	var l int
 	_ = l
+	if len(m.Streams) > 0 {
+		for iNdEx := len(m.Streams) - 1; iNdEx >= 0; iNdEx-- {
+			{
+				size, err := m.Streams[iNdEx].MarshalToSizedBuffer(dAtA[:i])
+				if err != nil {
+					return 0, err
+				}
+				i -= size
+				i = encodeVarintGenesis(dAtA, i, uint64(size))
+			}
+			i--
+			dAtA[i] = 0x6a
+		}
+	}
+	if m.NextCommit != 0 {
+		i = encodeVarintGenesis(dAtA, i, uint64(m.NextCommit))
+		i--
+		dAtA[i] = 0x60
+	}
+	if len(m.Pulses) > 0 {
+		for iNdEx := len(m.Pulses) - 1; iNdEx >= 0; iNdEx-- {
+			{
+				size, err := m.Pulses[iNdEx].MarshalToSizedBuffer(dAtA[:i])
+				if err != nil {
+					return 0, err
+				}
+				i -= size
+				i = encodeVarintGenesis(dAtA, i, uint64(size))
+			}
+			i--
+			dAtA[i] = 0x5a
+		}
+	}
+	if len(m.Commits) > 0 {
+		for iNdEx := len(m.Commits) - 1; iNdEx >= 0; iNdEx-- {
+			{
+				size, err := m.Commits[iNdEx].MarshalToSizedBuffer(dAtA[:i])
+				if err != nil {
+					return 0, err
+				}
+				i -= size
+				i = encodeVarintGenesis(dAtA, i, uint64(size))
+			}
+			i--
+			dAtA[i] = 0x52
+		}
+	}
+	if len(m.RootWeights) > 0 {
+		for iNdEx := len(m.RootWeights) - 1; iNdEx >= 0; iNdEx-- {
+			{
+				size, err := m.RootWeights[iNdEx].MarshalToSizedBuffer(dAtA[:i])
+				if err != nil {
+					return 0, err
+				}
+				i -= size
+				i = encodeVarintGenesis(dAtA, i, uint64(size))
+			}
+			i--
+			dAtA[i] = 0x4a
+		}
+	}
+	if len(m.Identities) > 0 {
+		for iNdEx := len(m.Identities) - 1; iNdEx >= 0; iNdEx-- {
+			{
+				size, err := m.Identities[iNdEx].MarshalToSizedBuffer(dAtA[:i])
+				if err != nil {
+					return 0, err
+				}
+				i -= size
+				i = encodeVarintGenesis(dAtA, i, uint64(size))
+			}
+			i--
+			dAtA[i] = 0x42
+		}
+	}
 	{
 		size, err := m.Counter.MarshalToSizedBuffer(dAtA[:i])
 		if err != nil {
@@ -597,6 +909,20 @@ func (m *GenesisSubnet) MarshalToSizedBuffer(dAtA []byte) (int, error) {
 	_ = i
 	var l int
 	_ = l
+	if len(m.History) > 0 {
+		for iNdEx := len(m.History) - 1; iNdEx >= 0; iNdEx-- {
+			{
+				size, err := m.History[iNdEx].MarshalToSizedBuffer(dAtA[:i])
+				if err != nil {
+					return 0, err
+				}
+				i -= size
+				i = encodeVarintGenesis(dAtA, i, uint64(size))
+			}
+			i--
+			dAtA[i] = 0x3a
+		}
+	}
 	{
 		size, err := m.Streams.MarshalToSizedBuffer(dAtA[:i])
 		if err != nil {
@@ -669,6 +995,124 @@ func (m *GenesisSubnet) MarshalToSizedBuffer(dAtA []byte) (int, error) {
 	}
 	i--
 	dAtA[i] = 0xa
+	return len(dAtA) - i, nil
+}
+
+func (m *GenesisIdentity) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *GenesisIdentity) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *GenesisIdentity) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	{
+		size, err := m.Identity.MarshalToSizedBuffer(dAtA[:i])
+		if err != nil {
+			return 0, err
+		}
+		i -= size
+		i = encodeVarintGenesis(dAtA, i, uint64(size))
+	}
+	i--
+	dAtA[i] = 0x12
+	if len(m.Subject) > 0 {
+		i -= len(m.Subject)
+		copy(dAtA[i:], m.Subject)
+		i = encodeVarintGenesis(dAtA, i, uint64(len(m.Subject)))
+		i--
+		dAtA[i] = 0xa
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *GenesisRootRow) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *GenesisRootRow) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *GenesisRootRow) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	{
+		size, err := m.Row.MarshalToSizedBuffer(dAtA[:i])
+		if err != nil {
+			return 0, err
+		}
+		i -= size
+		i = encodeVarintGenesis(dAtA, i, uint64(size))
+	}
+	i--
+	dAtA[i] = 0x12
+	if len(m.Hotkey) > 0 {
+		i -= len(m.Hotkey)
+		copy(dAtA[i:], m.Hotkey)
+		i = encodeVarintGenesis(dAtA, i, uint64(len(m.Hotkey)))
+		i--
+		dAtA[i] = 0xa
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *GenesisStreams) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *GenesisStreams) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *GenesisStreams) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	{
+		size, err := m.Streams.MarshalToSizedBuffer(dAtA[:i])
+		if err != nil {
+			return 0, err
+		}
+		i -= size
+		i = encodeVarintGenesis(dAtA, i, uint64(size))
+	}
+	i--
+	dAtA[i] = 0x12
+	if m.Netuid != 0 {
+		i = encodeVarintGenesis(dAtA, i, uint64(m.Netuid))
+		i--
+		dAtA[i] = 0x8
+	}
 	return len(dAtA) - i, nil
 }
 
@@ -804,6 +1248,11 @@ func (m *SubnetCounter) MarshalToSizedBuffer(dAtA []byte) (int, error) {
 	_ = i
 	var l int
 	_ = l
+	if m.Existing != 0 {
+		i = encodeVarintGenesis(dAtA, i, uint64(m.Existing))
+		i--
+		dAtA[i] = 0x20
+	}
 	if m.LastLockHeight != 0 {
 		i = encodeVarintGenesis(dAtA, i, uint64(m.LastLockHeight))
 		i--
@@ -865,6 +1314,39 @@ func (m *GenesisState) Size() (n int) {
 	n += 1 + l + sovGenesis(uint64(l))
 	l = m.Counter.Size()
 	n += 1 + l + sovGenesis(uint64(l))
+	if len(m.Identities) > 0 {
+		for _, e := range m.Identities {
+			l = e.Size()
+			n += 1 + l + sovGenesis(uint64(l))
+		}
+	}
+	if len(m.RootWeights) > 0 {
+		for _, e := range m.RootWeights {
+			l = e.Size()
+			n += 1 + l + sovGenesis(uint64(l))
+		}
+	}
+	if len(m.Commits) > 0 {
+		for _, e := range m.Commits {
+			l = e.Size()
+			n += 1 + l + sovGenesis(uint64(l))
+		}
+	}
+	if len(m.Pulses) > 0 {
+		for _, e := range m.Pulses {
+			l = e.Size()
+			n += 1 + l + sovGenesis(uint64(l))
+		}
+	}
+	if m.NextCommit != 0 {
+		n += 1 + sovGenesis(uint64(m.NextCommit))
+	}
+	if len(m.Streams) > 0 {
+		for _, e := range m.Streams {
+			l = e.Size()
+			n += 1 + l + sovGenesis(uint64(l))
+		}
+	}
 	return n
 }
 
@@ -896,6 +1378,56 @@ func (m *GenesisSubnet) Size() (n int) {
 	}
 	l = m.Outcome.Size()
 	n += 1 + l + sovGenesis(uint64(l))
+	l = m.Streams.Size()
+	n += 1 + l + sovGenesis(uint64(l))
+	if len(m.History) > 0 {
+		for _, e := range m.History {
+			l = e.Size()
+			n += 1 + l + sovGenesis(uint64(l))
+		}
+	}
+	return n
+}
+
+func (m *GenesisIdentity) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	l = len(m.Subject)
+	if l > 0 {
+		n += 1 + l + sovGenesis(uint64(l))
+	}
+	l = m.Identity.Size()
+	n += 1 + l + sovGenesis(uint64(l))
+	return n
+}
+
+func (m *GenesisRootRow) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	l = len(m.Hotkey)
+	if l > 0 {
+		n += 1 + l + sovGenesis(uint64(l))
+	}
+	l = m.Row.Size()
+	n += 1 + l + sovGenesis(uint64(l))
+	return n
+}
+
+func (m *GenesisStreams) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	if m.Netuid != 0 {
+		n += 1 + sovGenesis(uint64(m.Netuid))
+	}
 	l = m.Streams.Size()
 	n += 1 + l + sovGenesis(uint64(l))
 	return n
@@ -963,6 +1495,9 @@ func (m *SubnetCounter) Size() (n int) {
 	}
 	if m.LastLockHeight != 0 {
 		n += 1 + sovGenesis(uint64(m.LastLockHeight))
+	}
+	if m.Existing != 0 {
+		n += 1 + sovGenesis(uint64(m.Existing))
 	}
 	return n
 }
@@ -1236,6 +1771,195 @@ func (m *GenesisState) Unmarshal(dAtA []byte) error {
 				return err
 			}
 			iNdEx = postIndex
+		case 8:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Identities", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowGenesis
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthGenesis
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthGenesis
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Identities = append(m.Identities, GenesisIdentity{})
+			if err := m.Identities[len(m.Identities)-1].Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		case 9:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field RootWeights", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowGenesis
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthGenesis
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthGenesis
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.RootWeights = append(m.RootWeights, GenesisRootRow{})
+			if err := m.RootWeights[len(m.RootWeights)-1].Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		case 10:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Commits", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowGenesis
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthGenesis
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthGenesis
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Commits = append(m.Commits, Commit{})
+			if err := m.Commits[len(m.Commits)-1].Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		case 11:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Pulses", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowGenesis
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthGenesis
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthGenesis
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Pulses = append(m.Pulses, Pulse{})
+			if err := m.Pulses[len(m.Pulses)-1].Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		case 12:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field NextCommit", wireType)
+			}
+			m.NextCommit = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowGenesis
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.NextCommit |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 13:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Streams", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowGenesis
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthGenesis
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthGenesis
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Streams = append(m.Streams, GenesisStreams{})
+			if err := m.Streams[len(m.Streams)-1].Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
 		default:
 			iNdEx = preIndex
 			skippy, err := skipGenesis(dAtA[iNdEx:])
@@ -1455,6 +2179,372 @@ func (m *GenesisSubnet) Unmarshal(dAtA []byte) error {
 			}
 			iNdEx = postIndex
 		case 6:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Streams", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowGenesis
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthGenesis
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthGenesis
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if err := m.Streams.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		case 7:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field History", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowGenesis
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthGenesis
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthGenesis
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.History = append(m.History, EpochRecord{})
+			if err := m.History[len(m.History)-1].Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		default:
+			iNdEx = preIndex
+			skippy, err := skipGenesis(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthGenesis
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *GenesisIdentity) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowGenesis
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: GenesisIdentity: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: GenesisIdentity: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Subject", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowGenesis
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthGenesis
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthGenesis
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Subject = string(dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
+		case 2:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Identity", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowGenesis
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthGenesis
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthGenesis
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if err := m.Identity.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		default:
+			iNdEx = preIndex
+			skippy, err := skipGenesis(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthGenesis
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *GenesisRootRow) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowGenesis
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: GenesisRootRow: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: GenesisRootRow: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Hotkey", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowGenesis
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthGenesis
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthGenesis
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Hotkey = string(dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
+		case 2:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Row", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowGenesis
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthGenesis
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthGenesis
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if err := m.Row.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		default:
+			iNdEx = preIndex
+			skippy, err := skipGenesis(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthGenesis
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *GenesisStreams) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowGenesis
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: GenesisStreams: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: GenesisStreams: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Netuid", wireType)
+			}
+			m.Netuid = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowGenesis
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Netuid |= uint32(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 2:
 			if wireType != 2 {
 				return fmt.Errorf("proto: wrong wireType = %d for field Streams", wireType)
 			}
@@ -1920,6 +3010,25 @@ func (m *SubnetCounter) Unmarshal(dAtA []byte) error {
 				b := dAtA[iNdEx]
 				iNdEx++
 				m.LastLockHeight |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 4:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Existing", wireType)
+			}
+			m.Existing = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowGenesis
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Existing |= uint32(b&0x7F) << shift
 				if b < 0x80 {
 					break
 				}

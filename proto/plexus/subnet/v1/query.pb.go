@@ -300,6 +300,8 @@ type SubnetInfo struct {
 	Pending           uint64 `protobuf:"varint,2,opt,name=pending,proto3" json:"pending,omitempty"`
 	RegistrationPrice uint64 `protobuf:"varint,3,opt,name=registration_price,json=registrationPrice,proto3" json:"registration_price,omitempty"`
 	NextEpoch         uint64 `protobuf:"varint,4,opt,name=next_epoch,json=nextEpoch,proto3" json:"next_epoch,omitempty"`
+	Share             uint64 `protobuf:"varint,5,opt,name=share,proto3" json:"share,omitempty"`
+	Emission          uint64 `protobuf:"varint,6,opt,name=emission,proto3" json:"emission,omitempty"`
 }
 
 func (m *SubnetInfo) Reset()         { *m = SubnetInfo{} }
@@ -363,8 +365,23 @@ func (m *SubnetInfo) GetNextEpoch() uint64 {
 	return 0
 }
 
+func (m *SubnetInfo) GetShare() uint64 {
+	if m != nil {
+		return m.Share
+	}
+	return 0
+}
+
+func (m *SubnetInfo) GetEmission() uint64 {
+	if m != nil {
+		return m.Emission
+	}
+	return 0
+}
+
 type QueryMetagraphRequest struct {
-	Netuid uint32 `protobuf:"varint,1,opt,name=netuid,proto3" json:"netuid,omitempty"`
+	Netuid uint32   `protobuf:"varint,1,opt,name=netuid,proto3" json:"netuid,omitempty"`
+	Fields []string `protobuf:"bytes,2,rep,name=fields,proto3" json:"fields,omitempty"`
 }
 
 func (m *QueryMetagraphRequest) Reset()         { *m = QueryMetagraphRequest{} }
@@ -405,6 +422,13 @@ func (m *QueryMetagraphRequest) GetNetuid() uint32 {
 		return m.Netuid
 	}
 	return 0
+}
+
+func (m *QueryMetagraphRequest) GetFields() []string {
+	if m != nil {
+		return m.Fields
+	}
+	return nil
 }
 
 // QueryMetagraphResponse: every repeated field has one element per uid, in
@@ -742,7 +766,8 @@ func (m *QueryNeuronResponse) GetEmission() uint64 {
 }
 
 type QueryWeightsRequest struct {
-	Netuid uint32 `protobuf:"varint,1,opt,name=netuid,proto3" json:"netuid,omitempty"`
+	Netuid     uint32             `protobuf:"varint,1,opt,name=netuid,proto3" json:"netuid,omitempty"`
+	Pagination *query.PageRequest `protobuf:"bytes,2,opt,name=pagination,proto3" json:"pagination,omitempty"`
 }
 
 func (m *QueryWeightsRequest) Reset()         { *m = QueryWeightsRequest{} }
@@ -783,6 +808,13 @@ func (m *QueryWeightsRequest) GetNetuid() uint32 {
 		return m.Netuid
 	}
 	return 0
+}
+
+func (m *QueryWeightsRequest) GetPagination() *query.PageRequest {
+	if m != nil {
+		return m.Pagination
+	}
+	return nil
 }
 
 type WeightRow struct {
@@ -854,7 +886,8 @@ func (m *WeightRow) GetValues() []uint32 {
 }
 
 type QueryWeightsResponse struct {
-	Rows []WeightRow `protobuf:"bytes,1,rep,name=rows,proto3" json:"rows"`
+	Rows       []WeightRow         `protobuf:"bytes,1,rep,name=rows,proto3" json:"rows"`
+	Pagination *query.PageResponse `protobuf:"bytes,2,opt,name=pagination,proto3" json:"pagination,omitempty"`
 }
 
 func (m *QueryWeightsResponse) Reset()         { *m = QueryWeightsResponse{} }
@@ -893,6 +926,13 @@ var xxx_messageInfo_QueryWeightsResponse proto.InternalMessageInfo
 func (m *QueryWeightsResponse) GetRows() []WeightRow {
 	if m != nil {
 		return m.Rows
+	}
+	return nil
+}
+
+func (m *QueryWeightsResponse) GetPagination() *query.PageResponse {
+	if m != nil {
+		return m.Pagination
 	}
 	return nil
 }
@@ -1057,6 +1097,910 @@ func (m *QueryEmissionResponse) GetLockAccount() uint64 {
 	return 0
 }
 
+type QueryBondsRequest struct {
+	Netuid     uint32             `protobuf:"varint,1,opt,name=netuid,proto3" json:"netuid,omitempty"`
+	Pagination *query.PageRequest `protobuf:"bytes,2,opt,name=pagination,proto3" json:"pagination,omitempty"`
+}
+
+func (m *QueryBondsRequest) Reset()         { *m = QueryBondsRequest{} }
+func (m *QueryBondsRequest) String() string { return proto.CompactTextString(m) }
+func (*QueryBondsRequest) ProtoMessage()    {}
+func (*QueryBondsRequest) Descriptor() ([]byte, []int) {
+	return fileDescriptor_42da7ef6187657ad, []int{16}
+}
+func (m *QueryBondsRequest) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *QueryBondsRequest) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_QueryBondsRequest.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *QueryBondsRequest) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_QueryBondsRequest.Merge(m, src)
+}
+func (m *QueryBondsRequest) XXX_Size() int {
+	return m.Size()
+}
+func (m *QueryBondsRequest) XXX_DiscardUnknown() {
+	xxx_messageInfo_QueryBondsRequest.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_QueryBondsRequest proto.InternalMessageInfo
+
+func (m *QueryBondsRequest) GetNetuid() uint32 {
+	if m != nil {
+		return m.Netuid
+	}
+	return 0
+}
+
+func (m *QueryBondsRequest) GetPagination() *query.PageRequest {
+	if m != nil {
+		return m.Pagination
+	}
+	return nil
+}
+
+type QueryBondsResponse struct {
+	Rows       []WeightRow         `protobuf:"bytes,1,rep,name=rows,proto3" json:"rows"`
+	Pagination *query.PageResponse `protobuf:"bytes,2,opt,name=pagination,proto3" json:"pagination,omitempty"`
+}
+
+func (m *QueryBondsResponse) Reset()         { *m = QueryBondsResponse{} }
+func (m *QueryBondsResponse) String() string { return proto.CompactTextString(m) }
+func (*QueryBondsResponse) ProtoMessage()    {}
+func (*QueryBondsResponse) Descriptor() ([]byte, []int) {
+	return fileDescriptor_42da7ef6187657ad, []int{17}
+}
+func (m *QueryBondsResponse) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *QueryBondsResponse) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_QueryBondsResponse.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *QueryBondsResponse) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_QueryBondsResponse.Merge(m, src)
+}
+func (m *QueryBondsResponse) XXX_Size() int {
+	return m.Size()
+}
+func (m *QueryBondsResponse) XXX_DiscardUnknown() {
+	xxx_messageInfo_QueryBondsResponse.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_QueryBondsResponse proto.InternalMessageInfo
+
+func (m *QueryBondsResponse) GetRows() []WeightRow {
+	if m != nil {
+		return m.Rows
+	}
+	return nil
+}
+
+func (m *QueryBondsResponse) GetPagination() *query.PageResponse {
+	if m != nil {
+		return m.Pagination
+	}
+	return nil
+}
+
+type QueryHistoryRequest struct {
+	Netuid uint32 `protobuf:"varint,1,opt,name=netuid,proto3" json:"netuid,omitempty"`
+	Uid    uint32 `protobuf:"varint,2,opt,name=uid,proto3" json:"uid,omitempty"`
+}
+
+func (m *QueryHistoryRequest) Reset()         { *m = QueryHistoryRequest{} }
+func (m *QueryHistoryRequest) String() string { return proto.CompactTextString(m) }
+func (*QueryHistoryRequest) ProtoMessage()    {}
+func (*QueryHistoryRequest) Descriptor() ([]byte, []int) {
+	return fileDescriptor_42da7ef6187657ad, []int{18}
+}
+func (m *QueryHistoryRequest) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *QueryHistoryRequest) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_QueryHistoryRequest.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *QueryHistoryRequest) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_QueryHistoryRequest.Merge(m, src)
+}
+func (m *QueryHistoryRequest) XXX_Size() int {
+	return m.Size()
+}
+func (m *QueryHistoryRequest) XXX_DiscardUnknown() {
+	xxx_messageInfo_QueryHistoryRequest.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_QueryHistoryRequest proto.InternalMessageInfo
+
+func (m *QueryHistoryRequest) GetNetuid() uint32 {
+	if m != nil {
+		return m.Netuid
+	}
+	return 0
+}
+
+func (m *QueryHistoryRequest) GetUid() uint32 {
+	if m != nil {
+		return m.Uid
+	}
+	return 0
+}
+
+type QueryHistoryResponse struct {
+	Hotkey  string         `protobuf:"bytes,1,opt,name=hotkey,proto3" json:"hotkey,omitempty"`
+	Entries []HistoryEntry `protobuf:"bytes,2,rep,name=entries,proto3" json:"entries"`
+}
+
+func (m *QueryHistoryResponse) Reset()         { *m = QueryHistoryResponse{} }
+func (m *QueryHistoryResponse) String() string { return proto.CompactTextString(m) }
+func (*QueryHistoryResponse) ProtoMessage()    {}
+func (*QueryHistoryResponse) Descriptor() ([]byte, []int) {
+	return fileDescriptor_42da7ef6187657ad, []int{19}
+}
+func (m *QueryHistoryResponse) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *QueryHistoryResponse) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_QueryHistoryResponse.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *QueryHistoryResponse) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_QueryHistoryResponse.Merge(m, src)
+}
+func (m *QueryHistoryResponse) XXX_Size() int {
+	return m.Size()
+}
+func (m *QueryHistoryResponse) XXX_DiscardUnknown() {
+	xxx_messageInfo_QueryHistoryResponse.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_QueryHistoryResponse proto.InternalMessageInfo
+
+func (m *QueryHistoryResponse) GetHotkey() string {
+	if m != nil {
+		return m.Hotkey
+	}
+	return ""
+}
+
+func (m *QueryHistoryResponse) GetEntries() []HistoryEntry {
+	if m != nil {
+		return m.Entries
+	}
+	return nil
+}
+
+type QueryPositionsRequest struct {
+	Account    string             `protobuf:"bytes,1,opt,name=account,proto3" json:"account,omitempty"`
+	Pagination *query.PageRequest `protobuf:"bytes,2,opt,name=pagination,proto3" json:"pagination,omitempty"`
+}
+
+func (m *QueryPositionsRequest) Reset()         { *m = QueryPositionsRequest{} }
+func (m *QueryPositionsRequest) String() string { return proto.CompactTextString(m) }
+func (*QueryPositionsRequest) ProtoMessage()    {}
+func (*QueryPositionsRequest) Descriptor() ([]byte, []int) {
+	return fileDescriptor_42da7ef6187657ad, []int{20}
+}
+func (m *QueryPositionsRequest) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *QueryPositionsRequest) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_QueryPositionsRequest.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *QueryPositionsRequest) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_QueryPositionsRequest.Merge(m, src)
+}
+func (m *QueryPositionsRequest) XXX_Size() int {
+	return m.Size()
+}
+func (m *QueryPositionsRequest) XXX_DiscardUnknown() {
+	xxx_messageInfo_QueryPositionsRequest.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_QueryPositionsRequest proto.InternalMessageInfo
+
+func (m *QueryPositionsRequest) GetAccount() string {
+	if m != nil {
+		return m.Account
+	}
+	return ""
+}
+
+func (m *QueryPositionsRequest) GetPagination() *query.PageRequest {
+	if m != nil {
+		return m.Pagination
+	}
+	return nil
+}
+
+type Position struct {
+	Netuid    uint32 `protobuf:"varint,1,opt,name=netuid,proto3" json:"netuid,omitempty"`
+	Neuron    Neuron `protobuf:"bytes,2,opt,name=neuron,proto3" json:"neuron"`
+	Stake     uint64 `protobuf:"varint,3,opt,name=stake,proto3" json:"stake,omitempty"`
+	Incentive uint32 `protobuf:"varint,4,opt,name=incentive,proto3" json:"incentive,omitempty"`
+	Dividends uint32 `protobuf:"varint,5,opt,name=dividends,proto3" json:"dividends,omitempty"`
+	Emission  uint64 `protobuf:"varint,6,opt,name=emission,proto3" json:"emission,omitempty"`
+	Permit    bool   `protobuf:"varint,7,opt,name=permit,proto3" json:"permit,omitempty"`
+}
+
+func (m *Position) Reset()         { *m = Position{} }
+func (m *Position) String() string { return proto.CompactTextString(m) }
+func (*Position) ProtoMessage()    {}
+func (*Position) Descriptor() ([]byte, []int) {
+	return fileDescriptor_42da7ef6187657ad, []int{21}
+}
+func (m *Position) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *Position) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_Position.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *Position) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_Position.Merge(m, src)
+}
+func (m *Position) XXX_Size() int {
+	return m.Size()
+}
+func (m *Position) XXX_DiscardUnknown() {
+	xxx_messageInfo_Position.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_Position proto.InternalMessageInfo
+
+func (m *Position) GetNetuid() uint32 {
+	if m != nil {
+		return m.Netuid
+	}
+	return 0
+}
+
+func (m *Position) GetNeuron() Neuron {
+	if m != nil {
+		return m.Neuron
+	}
+	return Neuron{}
+}
+
+func (m *Position) GetStake() uint64 {
+	if m != nil {
+		return m.Stake
+	}
+	return 0
+}
+
+func (m *Position) GetIncentive() uint32 {
+	if m != nil {
+		return m.Incentive
+	}
+	return 0
+}
+
+func (m *Position) GetDividends() uint32 {
+	if m != nil {
+		return m.Dividends
+	}
+	return 0
+}
+
+func (m *Position) GetEmission() uint64 {
+	if m != nil {
+		return m.Emission
+	}
+	return 0
+}
+
+func (m *Position) GetPermit() bool {
+	if m != nil {
+		return m.Permit
+	}
+	return false
+}
+
+type QueryPositionsResponse struct {
+	Positions  []Position          `protobuf:"bytes,1,rep,name=positions,proto3" json:"positions"`
+	Subnets    []uint32            `protobuf:"varint,2,rep,packed,name=subnets,proto3" json:"subnets,omitempty"`
+	Pagination *query.PageResponse `protobuf:"bytes,3,opt,name=pagination,proto3" json:"pagination,omitempty"`
+}
+
+func (m *QueryPositionsResponse) Reset()         { *m = QueryPositionsResponse{} }
+func (m *QueryPositionsResponse) String() string { return proto.CompactTextString(m) }
+func (*QueryPositionsResponse) ProtoMessage()    {}
+func (*QueryPositionsResponse) Descriptor() ([]byte, []int) {
+	return fileDescriptor_42da7ef6187657ad, []int{22}
+}
+func (m *QueryPositionsResponse) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *QueryPositionsResponse) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_QueryPositionsResponse.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *QueryPositionsResponse) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_QueryPositionsResponse.Merge(m, src)
+}
+func (m *QueryPositionsResponse) XXX_Size() int {
+	return m.Size()
+}
+func (m *QueryPositionsResponse) XXX_DiscardUnknown() {
+	xxx_messageInfo_QueryPositionsResponse.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_QueryPositionsResponse proto.InternalMessageInfo
+
+func (m *QueryPositionsResponse) GetPositions() []Position {
+	if m != nil {
+		return m.Positions
+	}
+	return nil
+}
+
+func (m *QueryPositionsResponse) GetSubnets() []uint32 {
+	if m != nil {
+		return m.Subnets
+	}
+	return nil
+}
+
+func (m *QueryPositionsResponse) GetPagination() *query.PageResponse {
+	if m != nil {
+		return m.Pagination
+	}
+	return nil
+}
+
+type QueryIdentityRequest struct {
+	Subject string `protobuf:"bytes,1,opt,name=subject,proto3" json:"subject,omitempty"`
+}
+
+func (m *QueryIdentityRequest) Reset()         { *m = QueryIdentityRequest{} }
+func (m *QueryIdentityRequest) String() string { return proto.CompactTextString(m) }
+func (*QueryIdentityRequest) ProtoMessage()    {}
+func (*QueryIdentityRequest) Descriptor() ([]byte, []int) {
+	return fileDescriptor_42da7ef6187657ad, []int{23}
+}
+func (m *QueryIdentityRequest) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *QueryIdentityRequest) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_QueryIdentityRequest.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *QueryIdentityRequest) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_QueryIdentityRequest.Merge(m, src)
+}
+func (m *QueryIdentityRequest) XXX_Size() int {
+	return m.Size()
+}
+func (m *QueryIdentityRequest) XXX_DiscardUnknown() {
+	xxx_messageInfo_QueryIdentityRequest.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_QueryIdentityRequest proto.InternalMessageInfo
+
+func (m *QueryIdentityRequest) GetSubject() string {
+	if m != nil {
+		return m.Subject
+	}
+	return ""
+}
+
+type QueryIdentityResponse struct {
+	Identity Identity `protobuf:"bytes,1,opt,name=identity,proto3" json:"identity"`
+}
+
+func (m *QueryIdentityResponse) Reset()         { *m = QueryIdentityResponse{} }
+func (m *QueryIdentityResponse) String() string { return proto.CompactTextString(m) }
+func (*QueryIdentityResponse) ProtoMessage()    {}
+func (*QueryIdentityResponse) Descriptor() ([]byte, []int) {
+	return fileDescriptor_42da7ef6187657ad, []int{24}
+}
+func (m *QueryIdentityResponse) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *QueryIdentityResponse) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_QueryIdentityResponse.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *QueryIdentityResponse) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_QueryIdentityResponse.Merge(m, src)
+}
+func (m *QueryIdentityResponse) XXX_Size() int {
+	return m.Size()
+}
+func (m *QueryIdentityResponse) XXX_DiscardUnknown() {
+	xxx_messageInfo_QueryIdentityResponse.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_QueryIdentityResponse proto.InternalMessageInfo
+
+func (m *QueryIdentityResponse) GetIdentity() Identity {
+	if m != nil {
+		return m.Identity
+	}
+	return Identity{}
+}
+
+type QueryRootWeightsRequest struct {
+	Pagination *query.PageRequest `protobuf:"bytes,1,opt,name=pagination,proto3" json:"pagination,omitempty"`
+}
+
+func (m *QueryRootWeightsRequest) Reset()         { *m = QueryRootWeightsRequest{} }
+func (m *QueryRootWeightsRequest) String() string { return proto.CompactTextString(m) }
+func (*QueryRootWeightsRequest) ProtoMessage()    {}
+func (*QueryRootWeightsRequest) Descriptor() ([]byte, []int) {
+	return fileDescriptor_42da7ef6187657ad, []int{25}
+}
+func (m *QueryRootWeightsRequest) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *QueryRootWeightsRequest) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_QueryRootWeightsRequest.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *QueryRootWeightsRequest) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_QueryRootWeightsRequest.Merge(m, src)
+}
+func (m *QueryRootWeightsRequest) XXX_Size() int {
+	return m.Size()
+}
+func (m *QueryRootWeightsRequest) XXX_DiscardUnknown() {
+	xxx_messageInfo_QueryRootWeightsRequest.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_QueryRootWeightsRequest proto.InternalMessageInfo
+
+func (m *QueryRootWeightsRequest) GetPagination() *query.PageRequest {
+	if m != nil {
+		return m.Pagination
+	}
+	return nil
+}
+
+type RootVote struct {
+	Hotkey  string   `protobuf:"bytes,1,opt,name=hotkey,proto3" json:"hotkey,omitempty"`
+	Stake   uint64   `protobuf:"varint,2,opt,name=stake,proto3" json:"stake,omitempty"`
+	Updated uint64   `protobuf:"varint,3,opt,name=updated,proto3" json:"updated,omitempty"`
+	Netuids []uint32 `protobuf:"varint,4,rep,packed,name=netuids,proto3" json:"netuids,omitempty"`
+	Values  []uint32 `protobuf:"varint,5,rep,packed,name=values,proto3" json:"values,omitempty"`
+}
+
+func (m *RootVote) Reset()         { *m = RootVote{} }
+func (m *RootVote) String() string { return proto.CompactTextString(m) }
+func (*RootVote) ProtoMessage()    {}
+func (*RootVote) Descriptor() ([]byte, []int) {
+	return fileDescriptor_42da7ef6187657ad, []int{26}
+}
+func (m *RootVote) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *RootVote) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_RootVote.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *RootVote) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_RootVote.Merge(m, src)
+}
+func (m *RootVote) XXX_Size() int {
+	return m.Size()
+}
+func (m *RootVote) XXX_DiscardUnknown() {
+	xxx_messageInfo_RootVote.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_RootVote proto.InternalMessageInfo
+
+func (m *RootVote) GetHotkey() string {
+	if m != nil {
+		return m.Hotkey
+	}
+	return ""
+}
+
+func (m *RootVote) GetStake() uint64 {
+	if m != nil {
+		return m.Stake
+	}
+	return 0
+}
+
+func (m *RootVote) GetUpdated() uint64 {
+	if m != nil {
+		return m.Updated
+	}
+	return 0
+}
+
+func (m *RootVote) GetNetuids() []uint32 {
+	if m != nil {
+		return m.Netuids
+	}
+	return nil
+}
+
+func (m *RootVote) GetValues() []uint32 {
+	if m != nil {
+		return m.Values
+	}
+	return nil
+}
+
+type QueryRootWeightsResponse struct {
+	Votes      []RootVote          `protobuf:"bytes,1,rep,name=votes,proto3" json:"votes"`
+	Netuids    []uint32            `protobuf:"varint,2,rep,packed,name=netuids,proto3" json:"netuids,omitempty"`
+	Shares     []uint64            `protobuf:"varint,3,rep,packed,name=shares,proto3" json:"shares,omitempty"`
+	Pagination *query.PageResponse `protobuf:"bytes,4,opt,name=pagination,proto3" json:"pagination,omitempty"`
+}
+
+func (m *QueryRootWeightsResponse) Reset()         { *m = QueryRootWeightsResponse{} }
+func (m *QueryRootWeightsResponse) String() string { return proto.CompactTextString(m) }
+func (*QueryRootWeightsResponse) ProtoMessage()    {}
+func (*QueryRootWeightsResponse) Descriptor() ([]byte, []int) {
+	return fileDescriptor_42da7ef6187657ad, []int{27}
+}
+func (m *QueryRootWeightsResponse) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *QueryRootWeightsResponse) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_QueryRootWeightsResponse.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *QueryRootWeightsResponse) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_QueryRootWeightsResponse.Merge(m, src)
+}
+func (m *QueryRootWeightsResponse) XXX_Size() int {
+	return m.Size()
+}
+func (m *QueryRootWeightsResponse) XXX_DiscardUnknown() {
+	xxx_messageInfo_QueryRootWeightsResponse.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_QueryRootWeightsResponse proto.InternalMessageInfo
+
+func (m *QueryRootWeightsResponse) GetVotes() []RootVote {
+	if m != nil {
+		return m.Votes
+	}
+	return nil
+}
+
+func (m *QueryRootWeightsResponse) GetNetuids() []uint32 {
+	if m != nil {
+		return m.Netuids
+	}
+	return nil
+}
+
+func (m *QueryRootWeightsResponse) GetShares() []uint64 {
+	if m != nil {
+		return m.Shares
+	}
+	return nil
+}
+
+func (m *QueryRootWeightsResponse) GetPagination() *query.PageResponse {
+	if m != nil {
+		return m.Pagination
+	}
+	return nil
+}
+
+type QueryCommitsRequest struct {
+	Netuid     uint32             `protobuf:"varint,1,opt,name=netuid,proto3" json:"netuid,omitempty"`
+	Hotkey     string             `protobuf:"bytes,2,opt,name=hotkey,proto3" json:"hotkey,omitempty"`
+	Pagination *query.PageRequest `protobuf:"bytes,3,opt,name=pagination,proto3" json:"pagination,omitempty"`
+}
+
+func (m *QueryCommitsRequest) Reset()         { *m = QueryCommitsRequest{} }
+func (m *QueryCommitsRequest) String() string { return proto.CompactTextString(m) }
+func (*QueryCommitsRequest) ProtoMessage()    {}
+func (*QueryCommitsRequest) Descriptor() ([]byte, []int) {
+	return fileDescriptor_42da7ef6187657ad, []int{28}
+}
+func (m *QueryCommitsRequest) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *QueryCommitsRequest) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_QueryCommitsRequest.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *QueryCommitsRequest) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_QueryCommitsRequest.Merge(m, src)
+}
+func (m *QueryCommitsRequest) XXX_Size() int {
+	return m.Size()
+}
+func (m *QueryCommitsRequest) XXX_DiscardUnknown() {
+	xxx_messageInfo_QueryCommitsRequest.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_QueryCommitsRequest proto.InternalMessageInfo
+
+func (m *QueryCommitsRequest) GetNetuid() uint32 {
+	if m != nil {
+		return m.Netuid
+	}
+	return 0
+}
+
+func (m *QueryCommitsRequest) GetHotkey() string {
+	if m != nil {
+		return m.Hotkey
+	}
+	return ""
+}
+
+func (m *QueryCommitsRequest) GetPagination() *query.PageRequest {
+	if m != nil {
+		return m.Pagination
+	}
+	return nil
+}
+
+type QueryCommitsResponse struct {
+	Commits    []Commit            `protobuf:"bytes,1,rep,name=commits,proto3" json:"commits"`
+	Pagination *query.PageResponse `protobuf:"bytes,2,opt,name=pagination,proto3" json:"pagination,omitempty"`
+}
+
+func (m *QueryCommitsResponse) Reset()         { *m = QueryCommitsResponse{} }
+func (m *QueryCommitsResponse) String() string { return proto.CompactTextString(m) }
+func (*QueryCommitsResponse) ProtoMessage()    {}
+func (*QueryCommitsResponse) Descriptor() ([]byte, []int) {
+	return fileDescriptor_42da7ef6187657ad, []int{29}
+}
+func (m *QueryCommitsResponse) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *QueryCommitsResponse) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_QueryCommitsResponse.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *QueryCommitsResponse) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_QueryCommitsResponse.Merge(m, src)
+}
+func (m *QueryCommitsResponse) XXX_Size() int {
+	return m.Size()
+}
+func (m *QueryCommitsResponse) XXX_DiscardUnknown() {
+	xxx_messageInfo_QueryCommitsResponse.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_QueryCommitsResponse proto.InternalMessageInfo
+
+func (m *QueryCommitsResponse) GetCommits() []Commit {
+	if m != nil {
+		return m.Commits
+	}
+	return nil
+}
+
+func (m *QueryCommitsResponse) GetPagination() *query.PageResponse {
+	if m != nil {
+		return m.Pagination
+	}
+	return nil
+}
+
+type QueryPulseRequest struct {
+}
+
+func (m *QueryPulseRequest) Reset()         { *m = QueryPulseRequest{} }
+func (m *QueryPulseRequest) String() string { return proto.CompactTextString(m) }
+func (*QueryPulseRequest) ProtoMessage()    {}
+func (*QueryPulseRequest) Descriptor() ([]byte, []int) {
+	return fileDescriptor_42da7ef6187657ad, []int{30}
+}
+func (m *QueryPulseRequest) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *QueryPulseRequest) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_QueryPulseRequest.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *QueryPulseRequest) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_QueryPulseRequest.Merge(m, src)
+}
+func (m *QueryPulseRequest) XXX_Size() int {
+	return m.Size()
+}
+func (m *QueryPulseRequest) XXX_DiscardUnknown() {
+	xxx_messageInfo_QueryPulseRequest.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_QueryPulseRequest proto.InternalMessageInfo
+
+type QueryPulseResponse struct {
+	Beacon  Beacon   `protobuf:"bytes,1,opt,name=beacon,proto3" json:"beacon"`
+	Last    Pulse    `protobuf:"bytes,2,opt,name=last,proto3" json:"last"`
+	Waiting uint64   `protobuf:"varint,3,opt,name=waiting,proto3" json:"waiting,omitempty"`
+	Rounds  []uint64 `protobuf:"varint,4,rep,packed,name=rounds,proto3" json:"rounds,omitempty"`
+}
+
+func (m *QueryPulseResponse) Reset()         { *m = QueryPulseResponse{} }
+func (m *QueryPulseResponse) String() string { return proto.CompactTextString(m) }
+func (*QueryPulseResponse) ProtoMessage()    {}
+func (*QueryPulseResponse) Descriptor() ([]byte, []int) {
+	return fileDescriptor_42da7ef6187657ad, []int{31}
+}
+func (m *QueryPulseResponse) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *QueryPulseResponse) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_QueryPulseResponse.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *QueryPulseResponse) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_QueryPulseResponse.Merge(m, src)
+}
+func (m *QueryPulseResponse) XXX_Size() int {
+	return m.Size()
+}
+func (m *QueryPulseResponse) XXX_DiscardUnknown() {
+	xxx_messageInfo_QueryPulseResponse.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_QueryPulseResponse proto.InternalMessageInfo
+
+func (m *QueryPulseResponse) GetBeacon() Beacon {
+	if m != nil {
+		return m.Beacon
+	}
+	return Beacon{}
+}
+
+func (m *QueryPulseResponse) GetLast() Pulse {
+	if m != nil {
+		return m.Last
+	}
+	return Pulse{}
+}
+
+func (m *QueryPulseResponse) GetWaiting() uint64 {
+	if m != nil {
+		return m.Waiting
+	}
+	return 0
+}
+
+func (m *QueryPulseResponse) GetRounds() []uint64 {
+	if m != nil {
+		return m.Rounds
+	}
+	return nil
+}
+
 func init() {
 	proto.RegisterType((*QueryParamsRequest)(nil), "plexus.subnet.v1.QueryParamsRequest")
 	proto.RegisterType((*QueryParamsResponse)(nil), "plexus.subnet.v1.QueryParamsResponse")
@@ -1074,93 +2018,152 @@ func init() {
 	proto.RegisterType((*QueryWeightsResponse)(nil), "plexus.subnet.v1.QueryWeightsResponse")
 	proto.RegisterType((*QueryEmissionRequest)(nil), "plexus.subnet.v1.QueryEmissionRequest")
 	proto.RegisterType((*QueryEmissionResponse)(nil), "plexus.subnet.v1.QueryEmissionResponse")
+	proto.RegisterType((*QueryBondsRequest)(nil), "plexus.subnet.v1.QueryBondsRequest")
+	proto.RegisterType((*QueryBondsResponse)(nil), "plexus.subnet.v1.QueryBondsResponse")
+	proto.RegisterType((*QueryHistoryRequest)(nil), "plexus.subnet.v1.QueryHistoryRequest")
+	proto.RegisterType((*QueryHistoryResponse)(nil), "plexus.subnet.v1.QueryHistoryResponse")
+	proto.RegisterType((*QueryPositionsRequest)(nil), "plexus.subnet.v1.QueryPositionsRequest")
+	proto.RegisterType((*Position)(nil), "plexus.subnet.v1.Position")
+	proto.RegisterType((*QueryPositionsResponse)(nil), "plexus.subnet.v1.QueryPositionsResponse")
+	proto.RegisterType((*QueryIdentityRequest)(nil), "plexus.subnet.v1.QueryIdentityRequest")
+	proto.RegisterType((*QueryIdentityResponse)(nil), "plexus.subnet.v1.QueryIdentityResponse")
+	proto.RegisterType((*QueryRootWeightsRequest)(nil), "plexus.subnet.v1.QueryRootWeightsRequest")
+	proto.RegisterType((*RootVote)(nil), "plexus.subnet.v1.RootVote")
+	proto.RegisterType((*QueryRootWeightsResponse)(nil), "plexus.subnet.v1.QueryRootWeightsResponse")
+	proto.RegisterType((*QueryCommitsRequest)(nil), "plexus.subnet.v1.QueryCommitsRequest")
+	proto.RegisterType((*QueryCommitsResponse)(nil), "plexus.subnet.v1.QueryCommitsResponse")
+	proto.RegisterType((*QueryPulseRequest)(nil), "plexus.subnet.v1.QueryPulseRequest")
+	proto.RegisterType((*QueryPulseResponse)(nil), "plexus.subnet.v1.QueryPulseResponse")
 }
 
 func init() { proto.RegisterFile("plexus/subnet/v1/query.proto", fileDescriptor_42da7ef6187657ad) }
 
 var fileDescriptor_42da7ef6187657ad = []byte{
-	// 1295 bytes of a gzipped FileDescriptorProto
-	0x1f, 0x8b, 0x08, 0x00, 0x00, 0x00, 0x00, 0x00, 0x02, 0xff, 0x8c, 0x57, 0x4b, 0x8f, 0x1b, 0xc5,
-	0x13, 0xdf, 0x59, 0x3b, 0xf6, 0xba, 0x37, 0x8f, 0x4d, 0x67, 0xff, 0xab, 0xf9, 0x4f, 0x16, 0xe3,
-	0x8c, 0x92, 0xac, 0x89, 0x36, 0x1e, 0x76, 0x43, 0x38, 0x10, 0x84, 0x44, 0x44, 0x78, 0x1c, 0x82,
-	0x92, 0x49, 0x22, 0x24, 0x24, 0x64, 0xb5, 0x67, 0x1a, 0x7b, 0x14, 0x7b, 0x7a, 0x32, 0xdd, 0xe3,
-	0xcd, 0x2a, 0x8a, 0x10, 0x9c, 0x39, 0xf0, 0xba, 0xf2, 0x0d, 0xf8, 0x0a, 0xdc, 0xc3, 0x2d, 0x12,
-	0x17, 0x4e, 0x08, 0x25, 0x7c, 0x05, 0xee, 0xa8, 0xab, 0x7a, 0xc6, 0x1e, 0x9b, 0x91, 0x73, 0x73,
-	0xfd, 0xaa, 0xaa, 0xeb, 0x57, 0x8f, 0xa9, 0x6e, 0x93, 0xdd, 0x64, 0xcc, 0x1f, 0x67, 0xd2, 0x93,
-	0xd9, 0x20, 0xe6, 0xca, 0x9b, 0x1e, 0x78, 0x8f, 0x32, 0x9e, 0x1e, 0xf7, 0x92, 0x54, 0x28, 0x41,
-	0xb7, 0x50, 0xdb, 0x43, 0x6d, 0x6f, 0x7a, 0xe0, 0x5c, 0x09, 0x84, 0x9c, 0x08, 0xe9, 0x0d, 0x98,
-	0xe4, 0x68, 0xea, 0x4d, 0x0f, 0x06, 0x5c, 0xb1, 0x03, 0x2f, 0x61, 0xc3, 0x28, 0x66, 0x2a, 0x12,
-	0x31, 0x7a, 0x3b, 0xdb, 0x43, 0x31, 0x14, 0xf0, 0xd3, 0xd3, 0xbf, 0x0c, 0xba, 0x3b, 0x14, 0x62,
-	0x38, 0xe6, 0x1e, 0x4b, 0x22, 0x8f, 0xc5, 0xb1, 0x50, 0xe0, 0x22, 0x73, 0xed, 0x12, 0x1f, 0x75,
-	0x9c, 0x70, 0xa3, 0x75, 0xb7, 0x09, 0xbd, 0xab, 0x63, 0xde, 0x61, 0x29, 0x9b, 0x48, 0x9f, 0x3f,
-	0xca, 0xb8, 0x54, 0xee, 0x6d, 0x72, 0xae, 0x84, 0xca, 0x44, 0xc4, 0x92, 0xd3, 0xb7, 0x49, 0x23,
-	0x01, 0xc4, 0xb6, 0x3a, 0x56, 0x77, 0xf3, 0xd0, 0xee, 0x2d, 0x66, 0xd3, 0x43, 0x8f, 0x9b, 0xf5,
-	0x67, 0x7f, 0xbe, 0xbe, 0xe6, 0x1b, 0x6b, 0xf7, 0x0b, 0x73, 0xdc, 0x3d, 0x30, 0xcb, 0xa3, 0xd0,
-	0x0f, 0x09, 0x99, 0x65, 0x68, 0x8e, 0xbc, 0xdc, 0xc3, 0x72, 0xf4, 0x74, 0x39, 0x7a, 0x58, 0x39,
-	0x53, 0x8e, 0xde, 0x1d, 0x36, 0xe4, 0xc6, 0xd7, 0x9f, 0xf3, 0x74, 0x7f, 0xb6, 0xc8, 0x76, 0xf9,
-	0x7c, 0xc3, 0xf7, 0x5d, 0xd2, 0x44, 0x66, 0x9a, 0x70, 0xad, 0xbb, 0x79, 0xb8, 0xbb, 0x4c, 0x18,
-	0x7d, 0x3e, 0x89, 0xbf, 0x14, 0x86, 0x74, 0xee, 0x42, 0x3f, 0x2a, 0xd1, 0x5b, 0x07, 0x7a, 0x7b,
-	0x2b, 0xe9, 0x61, 0xe8, 0x12, 0xbf, 0x7d, 0x53, 0x63, 0x0c, 0x95, 0x67, 0xbf, 0x43, 0x1a, 0x31,
-	0x57, 0x59, 0x14, 0x42, 0xe6, 0xa7, 0x7c, 0x23, 0xb9, 0x77, 0x4b, 0xc5, 0x2a, 0x72, 0x79, 0x87,
-	0x34, 0x90, 0x98, 0x29, 0xd4, 0xab, 0xa4, 0x62, 0x3c, 0xdc, 0x5f, 0x2c, 0x42, 0x66, 0x4a, 0xdd,
-	0xc6, 0xd2, 0x51, 0x76, 0xd5, 0x51, 0xe5, 0x63, 0xa8, 0x4d, 0x9a, 0x09, 0x8f, 0xc3, 0x28, 0x1e,
-	0x42, 0x35, 0xea, 0x7e, 0x2e, 0xd2, 0xab, 0x84, 0xa6, 0x7c, 0x18, 0x49, 0x95, 0x42, 0xc6, 0xfd,
-	0x24, 0x8d, 0x02, 0x6e, 0xd7, 0xc0, 0xe8, 0xec, 0xbc, 0xe6, 0x8e, 0x56, 0xd0, 0xd7, 0x08, 0x89,
-	0xf9, 0x63, 0xd5, 0xe7, 0x89, 0x08, 0x46, 0x76, 0x1d, 0xcc, 0x5a, 0x1a, 0xb9, 0xa5, 0x01, 0xd7,
-	0x23, 0xff, 0x83, 0x0a, 0xdc, 0xe6, 0x8a, 0x0d, 0x53, 0x96, 0x8c, 0x56, 0x95, 0xec, 0xb7, 0x3a,
-	0xd9, 0x59, 0xf4, 0x30, 0x65, 0xab, 0x70, 0xd1, 0xf8, 0x88, 0x47, 0xc3, 0x91, 0x32, 0xa9, 0x18,
-	0x49, 0x53, 0x1b, 0x33, 0x99, 0x53, 0xc3, 0x0c, 0x5a, 0x1a, 0x01, 0x6a, 0x2b, 0x98, 0xeb, 0x0a,
-	0x8d, 0x84, 0x7a, 0xc8, 0x8f, 0xa5, 0x7d, 0xa2, 0x53, 0xeb, 0xb6, 0xfc, 0x5c, 0xa4, 0x0e, 0xd9,
-	0x08, 0xc4, 0x38, 0x04, 0x55, 0x03, 0x54, 0x85, 0x4c, 0xdf, 0x23, 0x2d, 0x1e, 0x87, 0x89, 0x88,
-	0x62, 0x25, 0xed, 0x26, 0x0c, 0xaa, 0xb3, 0xdc, 0x92, 0x5b, 0xc6, 0xc4, 0x34, 0x65, 0xe6, 0x42,
-	0xdb, 0x84, 0x60, 0x8d, 0x79, 0xca, 0x43, 0x7b, 0xa3, 0x53, 0xeb, 0xd6, 0xfd, 0x39, 0x44, 0xb3,
-	0xca, 0x92, 0x90, 0x29, 0x1e, 0xda, 0x2d, 0x50, 0xe6, 0x22, 0xdd, 0x26, 0x27, 0xa4, 0x62, 0x0f,
-	0xb9, 0x4d, 0x00, 0x47, 0x81, 0xee, 0x92, 0x56, 0x14, 0x07, 0x3c, 0x56, 0xd1, 0x94, 0xdb, 0x9b,
-	0x9d, 0x5a, 0xf7, 0x94, 0x3f, 0x03, 0xb4, 0x36, 0x8c, 0xa6, 0x51, 0xc8, 0xe3, 0x50, 0xda, 0x27,
-	0x51, 0x5b, 0x00, 0x5a, 0x1b, 0xe8, 0xc2, 0xc7, 0x32, 0x93, 0xf6, 0x29, 0xd4, 0x16, 0x80, 0x8e,
-	0xa7, 0xd2, 0x4c, 0x2a, 0xfb, 0x34, 0x68, 0x50, 0xa0, 0x7b, 0xe4, 0xcc, 0x94, 0x8d, 0xa3, 0x90,
-	0x29, 0x91, 0xf6, 0x51, 0x7f, 0x06, 0xf4, 0xa7, 0x0b, 0xf8, 0x3e, 0x18, 0x3a, 0x64, 0x83, 0x4f,
-	0x22, 0x29, 0xf5, 0xf7, 0xb8, 0x05, 0x8c, 0x0b, 0x59, 0x37, 0x34, 0xe1, 0xe9, 0x24, 0x52, 0xf6,
-	0xd9, 0x4e, 0xad, 0xbb, 0xe1, 0x1b, 0x49, 0xe3, 0x2c, 0x80, 0x4c, 0x28, 0xe2, 0x28, 0x69, 0x3c,
-	0x9a, 0x4c, 0xb2, 0x98, 0xdb, 0xe7, 0x10, 0x47, 0xc9, 0xfd, 0xc0, 0x7c, 0xac, 0x9f, 0xf2, 0x2c,
-	0x15, 0xf1, 0x8a, 0xc9, 0x83, 0x31, 0x82, 0x0e, 0xc3, 0x18, 0xb5, 0x7c, 0x23, 0xb9, 0xdf, 0xaf,
-	0x9b, 0xaf, 0x38, 0x3f, 0x66, 0xb6, 0x41, 0x63, 0x40, 0xaa, 0x3f, 0x3d, 0xf4, 0xc8, 0x3f, 0x3d,
-	0xb4, 0x9e, 0x35, 0x0a, 0xa7, 0xd5, 0x34, 0x6a, 0x96, 0xb3, 0x1e, 0xd4, 0x59, 0xce, 0x73, 0x0d,
-	0xc7, 0x11, 0x2d, 0x1a, 0xfe, 0x26, 0xd9, 0x1e, 0x8c, 0x45, 0xf0, 0x50, 0xf6, 0xb3, 0x58, 0x45,
-	0xe3, 0xfe, 0x11, 0x4c, 0xbd, 0x9e, 0x56, 0x6d, 0x46, 0x51, 0xf7, 0x40, 0xab, 0x3e, 0x43, 0x0d,
-	0xdd, 0x27, 0xb4, 0xe4, 0x21, 0x79, 0x3a, 0xe5, 0x76, 0x03, 0xec, 0xb7, 0xe6, 0xec, 0xef, 0x69,
-	0xbc, 0xd4, 0xa1, 0x26, 0xd8, 0x14, 0xb2, 0x7b, 0xd5, 0x94, 0xc4, 0x9c, 0xbc, 0xea, 0xa3, 0x0e,
-	0x48, 0x0b, 0x2d, 0x7d, 0x71, 0x44, 0xb7, 0x48, 0x6d, 0x66, 0xa1, 0x7f, 0xce, 0xe7, 0xb8, 0x5e,
-	0xce, 0x91, 0x92, 0x7a, 0x16, 0x85, 0xd2, 0xae, 0xc1, 0x0c, 0xc1, 0x6f, 0x1d, 0x64, 0xca, 0xc6,
-	0x19, 0x97, 0x76, 0x1d, 0x50, 0x23, 0xb9, 0xb7, 0xcd, 0xcd, 0x51, 0x70, 0x32, 0x7d, 0xba, 0x4e,
-	0xea, 0xa9, 0x38, 0xca, 0xaf, 0x8d, 0xf3, 0xcb, 0x5d, 0x2a, 0xa8, 0x99, 0x46, 0x81, 0xb9, 0xbb,
-	0x63, 0x8e, 0xbb, 0x65, 0x72, 0xce, 0xef, 0xd3, 0x7f, 0xd6, 0xcd, 0x4a, 0x9b, 0x29, 0x66, 0xfb,
-	0xc9, 0xec, 0x21, 0xab, 0xb4, 0x87, 0x76, 0xf4, 0x8e, 0x4e, 0x92, 0xf1, 0x71, 0xbe, 0x9f, 0x50,
-	0xd2, 0x85, 0x08, 0x58, 0x62, 0x16, 0x93, 0xfe, 0x49, 0x2f, 0x90, 0x93, 0xd0, 0x86, 0x7e, 0xca,
-	0x8f, 0x58, 0x9a, 0x77, 0x7c, 0x13, 0x30, 0x1f, 0x20, 0x6d, 0x02, 0x5b, 0x6b, 0xc4, 0xc6, 0x53,
-	0xbd, 0xbd, 0xb1, 0xdb, 0x9b, 0x1a, 0xfb, 0x18, 0x21, 0x3d, 0x98, 0x4a, 0x28, 0x36, 0x96, 0xd0,
-	0xda, 0xff, 0x1c, 0xcc, 0xfb, 0xa0, 0xcf, 0x07, 0x13, 0xad, 0xe7, 0xef, 0x84, 0x66, 0xf9, 0x4e,
-	0xd8, 0x25, 0x2d, 0xa9, 0x52, 0xce, 0x26, 0x5a, 0xb7, 0x81, 0x9b, 0xb2, 0x00, 0x74, 0x7e, 0x9a,
-	0x20, 0xac, 0x24, 0xc8, 0x0f, 0x25, 0xfa, 0x06, 0xd9, 0xca, 0x07, 0xa6, 0xcf, 0x82, 0x40, 0x64,
-	0xb1, 0xb2, 0x09, 0x58, 0x9c, 0xc9, 0xf1, 0xf7, 0x11, 0xd6, 0x59, 0x41, 0xde, 0xb9, 0xd9, 0x26,
-	0x66, 0xa5, 0x31, 0x63, 0x72, 0xf8, 0x6b, 0x93, 0x9c, 0x80, 0xba, 0xd3, 0x23, 0xd2, 0xc0, 0xa7,
-	0x09, 0xbd, 0xb8, 0x9c, 0xd9, 0xf2, 0x0b, 0xc8, 0xb9, 0xb4, 0xc2, 0x0a, 0xdb, 0xe7, 0x76, 0xbe,
-	0xf9, 0xfd, 0xef, 0x1f, 0xd7, 0x1d, 0x6a, 0x7b, 0x4b, 0xaf, 0x2c, 0x7c, 0xfb, 0xd0, 0x27, 0xa4,
-	0x69, 0x9e, 0x25, 0xb4, 0xea, 0xcc, 0xf2, 0xb3, 0xc8, 0xb9, 0xbc, 0xca, 0xcc, 0xc4, 0xbe, 0x00,
-	0xb1, 0xcf, 0xd3, 0xff, 0x2f, 0xc7, 0xce, 0x9f, 0x30, 0x5f, 0x5b, 0xa4, 0x81, 0x6e, 0x95, 0x69,
-	0x97, 0x1e, 0x25, 0xce, 0xa5, 0x15, 0x56, 0x26, 0xf4, 0x15, 0x08, 0x7d, 0x91, 0xba, 0x95, 0xa1,
-	0xbd, 0x27, 0xf8, 0x19, 0x3f, 0xa5, 0x3f, 0x59, 0xa4, 0x55, 0xdc, 0xcb, 0x74, 0xaf, 0x22, 0xc0,
-	0xe2, 0x5d, 0xef, 0x74, 0x57, 0x1b, 0x1a, 0x32, 0x6f, 0x01, 0x99, 0x1e, 0xdd, 0x5f, 0x4d, 0xc6,
-	0x9b, 0x14, 0x44, 0x7e, 0xb0, 0x48, 0x03, 0x57, 0x6d, 0x65, 0x69, 0x4a, 0x57, 0x40, 0x65, 0x69,
-	0xca, 0x1b, 0xde, 0xbd, 0x01, 0x6c, 0xae, 0xd3, 0x6b, 0xaf, 0xc0, 0x06, 0x97, 0xbb, 0xf4, 0x9e,
-	0xe0, 0xad, 0xf1, 0x94, 0x7e, 0x6b, 0x91, 0x66, 0xbe, 0x78, 0xab, 0xe2, 0x95, 0xd7, 0x67, 0xe5,
-	0xb4, 0x2c, 0x6c, 0x34, 0xf7, 0x10, 0x78, 0xed, 0xd3, 0x2b, 0xaf, 0xc0, 0xcb, 0xdc, 0x0a, 0xf4,
-	0x2b, 0xb2, 0x91, 0x2f, 0x2c, 0x5a, 0x15, 0x67, 0x61, 0xd5, 0x39, 0x7b, 0x2b, 0xed, 0x0c, 0x21,
-	0x17, 0x08, 0xed, 0x52, 0x67, 0x99, 0x50, 0xfe, 0xa5, 0xdf, 0x7c, 0xf0, 0xec, 0x45, 0xdb, 0x7a,
-	0xfe, 0xa2, 0x6d, 0xfd, 0xf5, 0xa2, 0x6d, 0x7d, 0xf7, 0xb2, 0xbd, 0xf6, 0xfc, 0x65, 0x7b, 0xed,
-	0x8f, 0x97, 0xed, 0xb5, 0xcf, 0x6f, 0x0c, 0x23, 0x35, 0xca, 0x06, 0xbd, 0x40, 0x4c, 0x8c, 0xbf,
-	0xf6, 0x35, 0x27, 0xe1, 0x3f, 0xa4, 0xc5, 0x63, 0x6f, 0xe0, 0xaf, 0xe9, 0xc1, 0xa0, 0x01, 0x06,
-	0xd7, 0xfe, 0x0d, 0x00, 0x00, 0xff, 0xff, 0xb4, 0x71, 0x56, 0x9d, 0xab, 0x0d, 0x00, 0x00,
+	// 1975 bytes of a gzipped FileDescriptorProto
+	0x1f, 0x8b, 0x08, 0x00, 0x00, 0x00, 0x00, 0x00, 0x02, 0xff, 0xcc, 0x19, 0x5d, 0x8f, 0x1b, 0x57,
+	0x35, 0xe3, 0x6f, 0xdf, 0x6d, 0x9a, 0xcd, 0xcd, 0x92, 0x4c, 0xdd, 0xc5, 0xdd, 0x0e, 0x49, 0xd6,
+	0x5d, 0xa5, 0x76, 0x76, 0x4b, 0x51, 0x45, 0x50, 0x10, 0x81, 0xf4, 0xe3, 0xa1, 0x68, 0xeb, 0x36,
+	0x20, 0x21, 0xa1, 0xd5, 0x78, 0x7c, 0x6b, 0x0f, 0xb1, 0xe7, 0x4e, 0xe7, 0xde, 0xf1, 0xd6, 0x5a,
+	0x45, 0x08, 0xd4, 0x27, 0xa0, 0x12, 0x94, 0x0a, 0x89, 0x07, 0x7e, 0x04, 0xcf, 0xfc, 0x81, 0xf2,
+	0x80, 0x54, 0x89, 0x17, 0x9e, 0xaa, 0x28, 0xe1, 0x2f, 0xf0, 0x8e, 0xee, 0xb9, 0xe7, 0x8e, 0x67,
+	0x3c, 0x9e, 0xf5, 0xb2, 0x8a, 0x50, 0xdf, 0x7c, 0xbe, 0xee, 0xf9, 0xbc, 0xe7, 0x9c, 0xb9, 0x26,
+	0xdb, 0xe1, 0x84, 0x7d, 0x1c, 0x8b, 0x9e, 0x88, 0x07, 0x01, 0x93, 0xbd, 0xd9, 0x7e, 0xef, 0xa3,
+	0x98, 0x45, 0xf3, 0x6e, 0x18, 0x71, 0xc9, 0xe9, 0xa6, 0xa6, 0x76, 0x35, 0xb5, 0x3b, 0xdb, 0x6f,
+	0xed, 0x79, 0x5c, 0x4c, 0xb9, 0xe8, 0x0d, 0x5c, 0xc1, 0x34, 0x6b, 0x6f, 0xb6, 0x3f, 0x60, 0xd2,
+	0xdd, 0xef, 0x85, 0xee, 0xc8, 0x0f, 0x5c, 0xe9, 0xf3, 0x40, 0x4b, 0xb7, 0xb6, 0x46, 0x7c, 0xc4,
+	0xe1, 0x67, 0x4f, 0xfd, 0x42, 0xec, 0xf6, 0x88, 0xf3, 0xd1, 0x84, 0xf5, 0xdc, 0xd0, 0xef, 0xb9,
+	0x41, 0xc0, 0x25, 0x88, 0x08, 0x43, 0xcd, 0xd9, 0x23, 0xe7, 0x21, 0x43, 0xaa, 0xb3, 0x45, 0xe8,
+	0x7b, 0x4a, 0xe7, 0xa1, 0x1b, 0xb9, 0x53, 0xd1, 0x67, 0x1f, 0xc5, 0x4c, 0x48, 0xe7, 0x5d, 0x72,
+	0x25, 0x83, 0x15, 0x21, 0x0f, 0x04, 0xa3, 0xdf, 0x21, 0xb5, 0x10, 0x30, 0xb6, 0xb5, 0x63, 0x75,
+	0x36, 0x0e, 0xec, 0xee, 0xb2, 0x37, 0x5d, 0x2d, 0x71, 0xaf, 0xf2, 0xc5, 0x57, 0x2f, 0x5d, 0xe8,
+	0x23, 0xb7, 0xf3, 0x73, 0x3c, 0xee, 0x7d, 0x60, 0x33, 0x5a, 0xe8, 0x9b, 0x84, 0x2c, 0x3c, 0xc4,
+	0x23, 0x6f, 0x76, 0x75, 0x38, 0xba, 0x2a, 0x1c, 0x5d, 0x1d, 0x39, 0x0c, 0x47, 0xf7, 0xd0, 0x1d,
+	0x31, 0x94, 0xed, 0xa7, 0x24, 0x9d, 0xbf, 0x58, 0x64, 0x2b, 0x7b, 0x3e, 0xda, 0xfb, 0x3d, 0x52,
+	0xd7, 0x96, 0x29, 0x83, 0xcb, 0x9d, 0x8d, 0x83, 0xed, 0xbc, 0xc1, 0x5a, 0xe6, 0x9d, 0xe0, 0x43,
+	0x8e, 0x46, 0x1b, 0x11, 0xfa, 0x56, 0xc6, 0xbc, 0x12, 0x98, 0xb7, 0xbb, 0xd6, 0x3c, 0xad, 0x3a,
+	0x63, 0xdf, 0x2d, 0x8c, 0xb1, 0x56, 0x65, 0xbc, 0xbf, 0x4a, 0x6a, 0x01, 0x93, 0xb1, 0x3f, 0x04,
+	0xcf, 0x2f, 0xf6, 0x11, 0x72, 0xde, 0xcb, 0x04, 0x2b, 0xf1, 0xe5, 0xbb, 0xa4, 0xa6, 0x0d, 0xc3,
+	0x40, 0x9d, 0xc5, 0x15, 0x94, 0x70, 0xbe, 0xb2, 0x08, 0x59, 0x10, 0x55, 0x1a, 0x33, 0x47, 0xd9,
+	0x45, 0x47, 0x65, 0x8f, 0xa1, 0x36, 0xa9, 0x87, 0x2c, 0x18, 0xfa, 0xc1, 0x08, 0xa2, 0x51, 0xe9,
+	0x1b, 0x90, 0xbe, 0x4a, 0x68, 0xc4, 0x46, 0xbe, 0x90, 0x11, 0x78, 0x7c, 0x14, 0x46, 0xbe, 0xc7,
+	0xec, 0x32, 0x30, 0x5d, 0x4e, 0x53, 0x0e, 0x15, 0x81, 0x7e, 0x93, 0x90, 0x80, 0x7d, 0x2c, 0x8f,
+	0x58, 0xc8, 0xbd, 0xb1, 0x5d, 0x01, 0xb6, 0xa6, 0xc2, 0xdc, 0x57, 0x08, 0xba, 0x45, 0xaa, 0x62,
+	0xec, 0x46, 0xcc, 0xae, 0x02, 0x45, 0x03, 0xb4, 0x45, 0x1a, 0x6c, 0xea, 0x0b, 0xa1, 0x92, 0x51,
+	0x03, 0x42, 0x02, 0x3b, 0x6f, 0x91, 0x6f, 0x40, 0xcc, 0xde, 0x65, 0xd2, 0x1d, 0x45, 0x6e, 0x38,
+	0x5e, 0x13, 0x64, 0x85, 0xff, 0xd0, 0x67, 0x93, 0xa1, 0xb0, 0x4b, 0x3b, 0xe5, 0x4e, 0xb3, 0x8f,
+	0x90, 0xf3, 0xf7, 0x0a, 0xb9, 0xba, 0x7c, 0x12, 0x26, 0xe0, 0x94, 0xa3, 0xc6, 0xcc, 0x1f, 0x8d,
+	0x25, 0x06, 0x05, 0x21, 0xe5, 0xe4, 0xc4, 0x15, 0xc6, 0x49, 0x1d, 0x8b, 0xa6, 0xc2, 0x68, 0x27,
+	0xd7, 0xc4, 0xc0, 0x26, 0xf5, 0x31, 0x97, 0x0f, 0xd9, 0x5c, 0xd8, 0x55, 0xb0, 0xd0, 0x80, 0x2a,
+	0x0e, 0x1e, 0x9f, 0x0c, 0x81, 0x54, 0x03, 0x52, 0x02, 0xd3, 0xbb, 0xa4, 0xc9, 0x82, 0x61, 0xc8,
+	0xfd, 0x40, 0x0a, 0xbb, 0x0e, 0x25, 0xdf, 0xca, 0x27, 0xf7, 0x3e, 0xb2, 0x60, 0x7a, 0x17, 0x22,
+	0xb4, 0x4d, 0x88, 0xce, 0x16, 0x8b, 0xd8, 0xd0, 0x6e, 0xec, 0x94, 0x3b, 0x95, 0x7e, 0x0a, 0xa3,
+	0xac, 0x8a, 0xc3, 0xa1, 0x2b, 0xd9, 0xd0, 0x6e, 0x02, 0xd1, 0x80, 0x90, 0x33, 0xe9, 0x3e, 0x64,
+	0x36, 0x01, 0xbc, 0x06, 0xe8, 0x36, 0x69, 0xfa, 0x81, 0xc7, 0x02, 0xe9, 0xcf, 0x98, 0xbd, 0xb1,
+	0x53, 0xee, 0x5c, 0xec, 0x2f, 0x10, 0x8a, 0x3a, 0xf4, 0x67, 0xfe, 0x90, 0x05, 0x43, 0x61, 0x3f,
+	0xa7, 0xa9, 0x09, 0x42, 0x51, 0x3d, 0x15, 0xf8, 0x40, 0xc4, 0xc2, 0xbe, 0xa8, 0xa9, 0x09, 0x42,
+	0xe9, 0x93, 0x51, 0x2c, 0xa4, 0xfd, 0x3c, 0x50, 0x34, 0x40, 0x77, 0xc9, 0xa5, 0x99, 0x3b, 0xf1,
+	0x87, 0xae, 0xe4, 0xd1, 0x91, 0xa6, 0x5f, 0x02, 0xfa, 0xf3, 0x09, 0xfa, 0x03, 0x60, 0x4c, 0x17,
+	0xd3, 0x26, 0x58, 0x9c, 0xc0, 0x2a, 0xa1, 0x21, 0x8b, 0xa6, 0xbe, 0xb4, 0x2f, 0xef, 0x94, 0x3b,
+	0x8d, 0x3e, 0x42, 0x0a, 0xef, 0x7a, 0xe0, 0x09, 0xd5, 0x78, 0x0d, 0x29, 0xbc, 0x3f, 0x9d, 0xc6,
+	0x01, 0xb3, 0xaf, 0x68, 0xbc, 0x86, 0x9c, 0x1f, 0xe1, 0xb5, 0xff, 0x31, 0x8b, 0x23, 0x1e, 0x9c,
+	0xa1, 0x22, 0x75, 0x86, 0xa1, 0x8c, 0x9a, 0x7d, 0x84, 0x9c, 0x3f, 0x94, 0xb0, 0x1f, 0x98, 0x63,
+	0x16, 0xbd, 0x38, 0x00, 0x4c, 0xf1, 0x25, 0xd6, 0x12, 0xe6, 0x12, 0x6b, 0xee, 0x45, 0xa2, 0x4a,
+	0x78, 0xb9, 0x20, 0x51, 0x0b, 0x9f, 0x55, 0xa1, 0x2e, 0x7c, 0x4e, 0x25, 0x5c, 0x97, 0x68, 0x92,
+	0xf0, 0xdb, 0x64, 0x6b, 0x30, 0xe1, 0xde, 0x43, 0x71, 0x14, 0x07, 0xd2, 0x9f, 0x1c, 0x1d, 0x43,
+	0xd5, 0x0b, 0xbc, 0xb3, 0x54, 0xd3, 0x1e, 0x28, 0xd2, 0x4f, 0x35, 0x85, 0xde, 0x22, 0x34, 0x23,
+	0x21, 0x58, 0x34, 0x63, 0x78, 0x95, 0x37, 0x53, 0xfc, 0xef, 0x2b, 0x7c, 0x26, 0x43, 0xf5, 0xa5,
+	0xeb, 0x1e, 0x63, 0x48, 0xf0, 0xe4, 0x75, 0xa1, 0x7d, 0x73, 0x45, 0x23, 0x3f, 0xcf, 0x9c, 0xf1,
+	0x48, 0x53, 0x6b, 0xec, 0xf3, 0x63, 0xba, 0x49, 0xca, 0x0b, 0x4d, 0xea, 0x67, 0x3a, 0x56, 0xa5,
+	0x6c, 0xac, 0x28, 0xa9, 0xc4, 0xfe, 0x50, 0xd8, 0x65, 0xa8, 0x45, 0xf8, 0xad, 0x8c, 0x9d, 0xb9,
+	0x93, 0x98, 0x09, 0xbb, 0x02, 0x58, 0x84, 0x9c, 0x3f, 0x99, 0x61, 0x96, 0x38, 0x87, 0x09, 0x7f,
+	0x9d, 0x54, 0x22, 0x7e, 0x6c, 0x26, 0xd9, 0x8b, 0xf9, 0x74, 0x27, 0xb6, 0x61, 0xc6, 0x81, 0xfd,
+	0xd9, 0x4d, 0xb1, 0xab, 0x68, 0xd7, 0x7d, 0xcc, 0x82, 0xd9, 0x15, 0xfe, 0x53, 0xc2, 0xe6, 0xbb,
+	0x20, 0x2c, 0x3a, 0x26, 0x76, 0x46, 0x2b, 0xd3, 0x19, 0xaf, 0xaa, 0xf9, 0x13, 0x86, 0x93, 0xb9,
+	0xe9, 0x98, 0x1a, 0x52, 0x21, 0xf5, 0xdc, 0x10, 0x5b, 0xa5, 0xfa, 0x49, 0x5f, 0x26, 0xcf, 0x41,
+	0x61, 0x1c, 0x45, 0xec, 0xd8, 0x8d, 0x4c, 0x0d, 0x6e, 0x00, 0xae, 0x0f, 0x28, 0xc5, 0x02, 0x7d,
+	0x74, 0xec, 0x4e, 0x66, 0x6a, 0x32, 0xe9, 0xfa, 0xdb, 0x50, 0xb8, 0xb7, 0x35, 0x4a, 0x5d, 0x15,
+	0xc9, 0xa5, 0x3b, 0x11, 0x50, 0x6c, 0x2b, 0xaf, 0xca, 0x07, 0x40, 0x37, 0x57, 0x45, 0x73, 0xa7,
+	0xe7, 0x5d, 0x3d, 0x3b, 0xef, 0xb6, 0x49, 0x53, 0xc8, 0x88, 0xb9, 0x53, 0x45, 0x6b, 0xe8, 0xde,
+	0x9d, 0x20, 0x94, 0x7f, 0xca, 0x40, 0x68, 0x92, 0xe0, 0x9f, 0x86, 0xe8, 0x2b, 0x64, 0xd3, 0x94,
+	0xf0, 0x91, 0xeb, 0x79, 0x3c, 0x0e, 0xa4, 0x4d, 0x80, 0xe3, 0x92, 0xc1, 0xff, 0x40, 0xa3, 0x95,
+	0x57, 0xe0, 0xb7, 0x61, 0xdb, 0xd0, 0x5e, 0x29, 0x1c, 0xb2, 0x38, 0x82, 0x5c, 0x86, 0xb0, 0xdf,
+	0xe3, 0xc1, 0xf0, 0xff, 0x76, 0x05, 0x3e, 0xb7, 0xb0, 0xa9, 0xa1, 0xd6, 0xaf, 0x49, 0x6d, 0x7e,
+	0x1f, 0x1b, 0xc2, 0xdb, 0xbe, 0x90, 0x3c, 0x9a, 0xaf, 0x8b, 0x06, 0xde, 0xdd, 0x52, 0x72, 0x77,
+	0x9d, 0x00, 0x8b, 0x3b, 0x39, 0x20, 0x55, 0xc2, 0xba, 0x2b, 0x5b, 0xe9, 0xae, 0x4c, 0xef, 0x92,
+	0x3a, 0x0b, 0x64, 0xe4, 0x33, 0xbd, 0x40, 0x6c, 0x1c, 0xb4, 0xf3, 0x3e, 0xe3, 0x59, 0xf7, 0x03,
+	0x19, 0xcd, 0xcd, 0x6e, 0x89, 0x42, 0xce, 0x1c, 0xef, 0xcc, 0x21, 0x17, 0x3e, 0x2c, 0xeb, 0xc6,
+	0x64, 0x9b, 0xd4, 0x4d, 0xce, 0xb5, 0x46, 0x03, 0x3e, 0xb3, 0x14, 0x3e, 0xb6, 0x48, 0xc3, 0xa8,
+	0x2d, 0x8c, 0xd0, 0x62, 0xba, 0x94, 0xce, 0x37, 0x5d, 0xca, 0xe9, 0xe9, 0x92, 0x59, 0x03, 0x2a,
+	0xa0, 0xa8, 0x68, 0x0d, 0xa8, 0x6a, 0xea, 0x62, 0x0d, 0x38, 0x65, 0xed, 0x4b, 0x4d, 0xad, 0x7a,
+	0x7a, 0x6a, 0x39, 0x7f, 0xb3, 0x70, 0x8b, 0x4b, 0x85, 0x17, 0x13, 0x7a, 0x97, 0x34, 0x43, 0x83,
+	0xc4, 0x72, 0x5d, 0xb1, 0x21, 0x19, 0x39, 0xb3, 0x21, 0x25, 0x22, 0x2a, 0x3f, 0xe6, 0x93, 0xa2,
+	0x04, 0x7d, 0xbb, 0xe0, 0x73, 0xa1, 0x7c, 0xfe, 0x62, 0xbe, 0x8d, 0xb5, 0xf8, 0xce, 0x50, 0x05,
+	0x48, 0xce, 0x53, 0xa5, 0x21, 0xe2, 0xc1, 0x2f, 0x98, 0x97, 0x94, 0x06, 0x82, 0xce, 0x03, 0xac,
+	0xa6, 0x85, 0x44, 0xf2, 0x01, 0xd4, 0xf0, 0x11, 0x87, 0x6b, 0xc2, 0x0a, 0x67, 0x8d, 0x14, 0x3a,
+	0x9b, 0x48, 0x38, 0x2e, 0xb9, 0x06, 0xc7, 0xf6, 0x39, 0x97, 0x4b, 0xa3, 0xf6, 0x59, 0x7d, 0xba,
+	0x7d, 0x62, 0x91, 0x86, 0x3a, 0xfe, 0x27, 0x5c, 0x16, 0x5f, 0xb6, 0xd5, 0x2b, 0x4b, 0x6a, 0xdc,
+	0x96, 0xb3, 0xe3, 0xd6, 0x26, 0x75, 0x5d, 0xc6, 0x66, 0xb6, 0x1a, 0x30, 0x35, 0x74, 0xab, 0x99,
+	0xa1, 0xfb, 0x0f, 0x8b, 0xd8, 0x79, 0x57, 0x93, 0x4d, 0xab, 0x3a, 0xe3, 0x92, 0x9d, 0x52, 0x2e,
+	0xc6, 0x03, 0x8c, 0xa0, 0x66, 0x4f, 0x9b, 0x51, 0xca, 0x99, 0x01, 0xdf, 0x34, 0x7a, 0x23, 0x50,
+	0x03, 0x10, 0xa0, 0xa5, 0x12, 0xaa, 0x9c, 0xbf, 0x84, 0x3e, 0xb5, 0xb0, 0x21, 0xfe, 0x90, 0x4f,
+	0xa7, 0xfe, 0xfa, 0x0d, 0xa9, 0x60, 0xf9, 0x5c, 0x4a, 0x73, 0xf9, 0xdc, 0x69, 0xfe, 0xb3, 0x59,
+	0x6a, 0x12, 0x7b, 0x30, 0xb6, 0x6f, 0x90, 0xba, 0xa7, 0x51, 0x18, 0xdd, 0x15, 0x8d, 0x46, 0xcb,
+	0x98, 0x0e, 0x8a, 0xec, 0xcf, 0x6e, 0x76, 0x5c, 0xc1, 0x39, 0x7a, 0x18, 0x4f, 0x84, 0x31, 0xde,
+	0xf9, 0xab, 0x99, 0x73, 0x88, 0x5d, 0x2c, 0xdd, 0x03, 0xe6, 0x7a, 0xa7, 0x2d, 0xdd, 0xf7, 0x80,
+	0x6e, 0xda, 0xa2, 0xe6, 0xa6, 0xfb, 0xa4, 0xa2, 0xbe, 0xfc, 0xd0, 0xcc, 0x6b, 0x2b, 0x1a, 0x8e,
+	0x52, 0x63, 0x66, 0xa3, 0x62, 0x55, 0xd5, 0x73, 0xec, 0xfa, 0x52, 0x2d, 0x18, 0x58, 0xde, 0x08,
+	0xaa, 0x64, 0x45, 0x3c, 0x0e, 0xb0, 0xba, 0x2b, 0x7d, 0x84, 0x0e, 0x7e, 0x73, 0x89, 0x54, 0xc1,
+	0x66, 0x7a, 0x4c, 0x6a, 0xfa, 0x1d, 0x86, 0x5e, 0xcf, 0xab, 0xca, 0x3f, 0xf7, 0xb4, 0x6e, 0xac,
+	0xe1, 0xd2, 0xde, 0x3b, 0x3b, 0xbf, 0xfe, 0xe7, 0xbf, 0xff, 0x58, 0x6a, 0x51, 0xbb, 0x97, 0x7b,
+	0x52, 0xd2, 0x0f, 0x3d, 0xf4, 0x84, 0xd4, 0xf1, 0x0d, 0x86, 0x16, 0x9d, 0x99, 0x7d, 0x03, 0x6a,
+	0xdd, 0x5c, 0xc7, 0x86, 0xba, 0x5f, 0x06, 0xdd, 0x2f, 0xd2, 0x17, 0xf2, 0xba, 0x4d, 0x03, 0xfe,
+	0x95, 0x45, 0x6a, 0x5a, 0xac, 0xd0, 0xed, 0xcc, 0x0b, 0x4c, 0xeb, 0xc6, 0x1a, 0x2e, 0x54, 0xbd,
+	0x07, 0xaa, 0xaf, 0x53, 0xa7, 0x50, 0x75, 0xef, 0x44, 0xdf, 0xa3, 0x47, 0xf4, 0x73, 0x8b, 0x34,
+	0x93, 0xa7, 0x03, 0xba, 0x5b, 0xa0, 0x60, 0xf9, 0x99, 0xa2, 0xd5, 0x59, 0xcf, 0x88, 0xc6, 0x7c,
+	0x1b, 0x8c, 0xe9, 0xd2, 0x5b, 0xeb, 0x8d, 0xe9, 0x4d, 0x13, 0x43, 0x3e, 0xb3, 0x48, 0x4d, 0xcf,
+	0xeb, 0xc2, 0xd0, 0x64, 0xbe, 0x52, 0x0b, 0x43, 0x93, 0xfd, 0x08, 0x75, 0xee, 0x80, 0x35, 0xaf,
+	0xd3, 0xd7, 0xce, 0x60, 0x8d, 0xde, 0x10, 0x44, 0xef, 0x44, 0xf7, 0x96, 0x47, 0xf4, 0x77, 0x16,
+	0xa9, 0x9b, 0x6f, 0xc3, 0x22, 0x7d, 0xd9, 0xb1, 0x53, 0x58, 0x2d, 0x4b, 0x2d, 0xdb, 0x39, 0x00,
+	0xbb, 0x6e, 0xd1, 0xbd, 0x33, 0xd8, 0x85, 0x1f, 0xae, 0xf4, 0x13, 0x8b, 0x54, 0x61, 0xab, 0xa5,
+	0xdf, 0x2a, 0xd0, 0x92, 0xde, 0xb4, 0x5b, 0xd7, 0x4f, 0x67, 0x42, 0x43, 0x6e, 0x83, 0x21, 0x7b,
+	0xb4, 0x73, 0x06, 0x43, 0x06, 0xa0, 0xfc, 0x33, 0x8b, 0xd4, 0x71, 0x73, 0x2c, 0x8c, 0x4a, 0x76,
+	0xcd, 0x2d, 0x8c, 0xca, 0xd2, 0x32, 0xeb, 0xbc, 0x01, 0xc6, 0x1c, 0xd0, 0xdb, 0x67, 0x30, 0x66,
+	0xac, 0x65, 0x7b, 0x27, 0x50, 0xd6, 0x9f, 0x5a, 0xa4, 0x99, 0xec, 0x52, 0x85, 0x65, 0xbd, 0xbc,
+	0xcc, 0x16, 0x96, 0x75, 0x6e, 0x2d, 0x73, 0x5e, 0x05, 0xd3, 0x76, 0xe9, 0x8d, 0x15, 0xad, 0xc5,
+	0x30, 0xf7, 0x4e, 0x70, 0x15, 0x7e, 0x44, 0x7f, 0x6b, 0x91, 0x86, 0x59, 0x5b, 0x68, 0x91, 0xfb,
+	0x4b, 0xfb, 0x53, 0x6b, 0x77, 0x2d, 0x1f, 0x1a, 0xd3, 0x05, 0x63, 0x3a, 0xf4, 0x66, 0xde, 0x18,
+	0xdc, 0x8d, 0x7c, 0x26, 0x7a, 0x27, 0xb8, 0x7d, 0x41, 0x21, 0x6f, 0xa4, 0x16, 0x07, 0xfa, 0x4a,
+	0x81, 0xa2, 0xfc, 0x1e, 0xd5, 0xda, 0x3b, 0x0b, 0x2b, 0x9a, 0x75, 0x13, 0xcc, 0xda, 0xa1, 0xed,
+	0xbc, 0x59, 0x11, 0xe7, 0xd2, 0xbc, 0xc0, 0xc0, 0xbd, 0xc2, 0x39, 0x5b, 0x58, 0x41, 0xd9, 0xbd,
+	0xa0, 0xb0, 0x82, 0x96, 0xc6, 0xf5, 0xff, 0x74, 0xaf, 0xcc, 0xa0, 0x16, 0xa4, 0x0a, 0xd3, 0xad,
+	0xf0, 0x5a, 0xa5, 0x07, 0x6f, 0xe1, 0xb5, 0xca, 0xcc, 0x61, 0xe7, 0x25, 0xb0, 0xe3, 0x05, 0x7a,
+	0x6d, 0x45, 0xb9, 0x80, 0xae, 0x5f, 0x92, 0x86, 0x79, 0x8e, 0x28, 0xac, 0x8f, 0xa5, 0x87, 0x8c,
+	0xc2, 0xfa, 0x58, 0x7e, 0xd7, 0x70, 0x1c, 0xd0, 0xbe, 0x4d, 0x5b, 0x79, 0xed, 0xe6, 0xd3, 0xe4,
+	0xde, 0x83, 0x2f, 0x9e, 0xb4, 0xad, 0x2f, 0x9f, 0xb4, 0xad, 0xc7, 0x4f, 0xda, 0xd6, 0xef, 0x9f,
+	0xb6, 0x2f, 0x7c, 0xf9, 0xb4, 0x7d, 0xe1, 0x5f, 0x4f, 0xdb, 0x17, 0x7e, 0x76, 0x67, 0xe4, 0xcb,
+	0x71, 0x3c, 0xe8, 0x7a, 0x7c, 0x8a, 0xf2, 0x4a, 0x16, 0x4f, 0xd2, 0xff, 0xed, 0x2c, 0x1f, 0x7b,
+	0x47, 0xff, 0x9a, 0xed, 0x0f, 0x6a, 0xc0, 0xf0, 0xda, 0x7f, 0x03, 0x00, 0x00, 0xff, 0xff, 0x81,
+	0x85, 0x04, 0x8d, 0x65, 0x1a, 0x00, 0x00,
 }
 
 // Reference imports to suppress errors if they are not otherwise used.
@@ -1185,6 +2188,20 @@ type QueryClient interface {
 	Neuron(ctx context.Context, in *QueryNeuronRequest, opts ...grpc.CallOption) (*QueryNeuronResponse, error)
 	// Weights is the stored weight matrix of a subnet.
 	Weights(ctx context.Context, in *QueryWeightsRequest, opts ...grpc.CallOption) (*QueryWeightsResponse, error)
+	// Bonds is the stored bond matrix of a subnet.
+	Bonds(ctx context.Context, in *QueryBondsRequest, opts ...grpc.CallOption) (*QueryBondsResponse, error)
+	// History is what the last epochs meant for one uid.
+	History(ctx context.Context, in *QueryHistoryRequest, opts ...grpc.CallOption) (*QueryHistoryResponse, error)
+	// Positions are all neurons and subnets of one account.
+	Positions(ctx context.Context, in *QueryPositionsRequest, opts ...grpc.CallOption) (*QueryPositionsResponse, error)
+	// Identity is what an account or a subnet says of itself.
+	Identity(ctx context.Context, in *QueryIdentityRequest, opts ...grpc.CallOption) (*QueryIdentityResponse, error)
+	// RootWeights are the opinions of what the subnets are worth, and the shares that follow.
+	RootWeights(ctx context.Context, in *QueryRootWeightsRequest, opts ...grpc.CallOption) (*QueryRootWeightsResponse, error)
+	// Commits lists the hidden, failed and expired opinions of a subnet, and the revealed ones still remembered.
+	Commits(ctx context.Context, in *QueryCommitsRequest, opts ...grpc.CallOption) (*QueryCommitsResponse, error)
+	// Pulse is the last beacon round that the chain accepted.
+	Pulse(ctx context.Context, in *QueryPulseRequest, opts ...grpc.CallOption) (*QueryPulseResponse, error)
 	// Emission is the state of issuance and the supply invariant.
 	Emission(ctx context.Context, in *QueryEmissionRequest, opts ...grpc.CallOption) (*QueryEmissionResponse, error)
 }
@@ -1251,6 +2268,69 @@ func (c *queryClient) Weights(ctx context.Context, in *QueryWeightsRequest, opts
 	return out, nil
 }
 
+func (c *queryClient) Bonds(ctx context.Context, in *QueryBondsRequest, opts ...grpc.CallOption) (*QueryBondsResponse, error) {
+	out := new(QueryBondsResponse)
+	err := c.cc.Invoke(ctx, "/plexus.subnet.v1.Query/Bonds", in, out, opts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *queryClient) History(ctx context.Context, in *QueryHistoryRequest, opts ...grpc.CallOption) (*QueryHistoryResponse, error) {
+	out := new(QueryHistoryResponse)
+	err := c.cc.Invoke(ctx, "/plexus.subnet.v1.Query/History", in, out, opts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *queryClient) Positions(ctx context.Context, in *QueryPositionsRequest, opts ...grpc.CallOption) (*QueryPositionsResponse, error) {
+	out := new(QueryPositionsResponse)
+	err := c.cc.Invoke(ctx, "/plexus.subnet.v1.Query/Positions", in, out, opts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *queryClient) Identity(ctx context.Context, in *QueryIdentityRequest, opts ...grpc.CallOption) (*QueryIdentityResponse, error) {
+	out := new(QueryIdentityResponse)
+	err := c.cc.Invoke(ctx, "/plexus.subnet.v1.Query/Identity", in, out, opts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *queryClient) RootWeights(ctx context.Context, in *QueryRootWeightsRequest, opts ...grpc.CallOption) (*QueryRootWeightsResponse, error) {
+	out := new(QueryRootWeightsResponse)
+	err := c.cc.Invoke(ctx, "/plexus.subnet.v1.Query/RootWeights", in, out, opts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *queryClient) Commits(ctx context.Context, in *QueryCommitsRequest, opts ...grpc.CallOption) (*QueryCommitsResponse, error) {
+	out := new(QueryCommitsResponse)
+	err := c.cc.Invoke(ctx, "/plexus.subnet.v1.Query/Commits", in, out, opts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *queryClient) Pulse(ctx context.Context, in *QueryPulseRequest, opts ...grpc.CallOption) (*QueryPulseResponse, error) {
+	out := new(QueryPulseResponse)
+	err := c.cc.Invoke(ctx, "/plexus.subnet.v1.Query/Pulse", in, out, opts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *queryClient) Emission(ctx context.Context, in *QueryEmissionRequest, opts ...grpc.CallOption) (*QueryEmissionResponse, error) {
 	out := new(QueryEmissionResponse)
 	err := c.cc.Invoke(ctx, "/plexus.subnet.v1.Query/Emission", in, out, opts...)
@@ -1272,6 +2352,20 @@ type QueryServer interface {
 	Neuron(context.Context, *QueryNeuronRequest) (*QueryNeuronResponse, error)
 	// Weights is the stored weight matrix of a subnet.
 	Weights(context.Context, *QueryWeightsRequest) (*QueryWeightsResponse, error)
+	// Bonds is the stored bond matrix of a subnet.
+	Bonds(context.Context, *QueryBondsRequest) (*QueryBondsResponse, error)
+	// History is what the last epochs meant for one uid.
+	History(context.Context, *QueryHistoryRequest) (*QueryHistoryResponse, error)
+	// Positions are all neurons and subnets of one account.
+	Positions(context.Context, *QueryPositionsRequest) (*QueryPositionsResponse, error)
+	// Identity is what an account or a subnet says of itself.
+	Identity(context.Context, *QueryIdentityRequest) (*QueryIdentityResponse, error)
+	// RootWeights are the opinions of what the subnets are worth, and the shares that follow.
+	RootWeights(context.Context, *QueryRootWeightsRequest) (*QueryRootWeightsResponse, error)
+	// Commits lists the hidden, failed and expired opinions of a subnet, and the revealed ones still remembered.
+	Commits(context.Context, *QueryCommitsRequest) (*QueryCommitsResponse, error)
+	// Pulse is the last beacon round that the chain accepted.
+	Pulse(context.Context, *QueryPulseRequest) (*QueryPulseResponse, error)
 	// Emission is the state of issuance and the supply invariant.
 	Emission(context.Context, *QueryEmissionRequest) (*QueryEmissionResponse, error)
 }
@@ -1297,6 +2391,27 @@ func (*UnimplementedQueryServer) Neuron(ctx context.Context, req *QueryNeuronReq
 }
 func (*UnimplementedQueryServer) Weights(ctx context.Context, req *QueryWeightsRequest) (*QueryWeightsResponse, error) {
 	return nil, status.Errorf(codes.Unimplemented, "method Weights not implemented")
+}
+func (*UnimplementedQueryServer) Bonds(ctx context.Context, req *QueryBondsRequest) (*QueryBondsResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method Bonds not implemented")
+}
+func (*UnimplementedQueryServer) History(ctx context.Context, req *QueryHistoryRequest) (*QueryHistoryResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method History not implemented")
+}
+func (*UnimplementedQueryServer) Positions(ctx context.Context, req *QueryPositionsRequest) (*QueryPositionsResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method Positions not implemented")
+}
+func (*UnimplementedQueryServer) Identity(ctx context.Context, req *QueryIdentityRequest) (*QueryIdentityResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method Identity not implemented")
+}
+func (*UnimplementedQueryServer) RootWeights(ctx context.Context, req *QueryRootWeightsRequest) (*QueryRootWeightsResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method RootWeights not implemented")
+}
+func (*UnimplementedQueryServer) Commits(ctx context.Context, req *QueryCommitsRequest) (*QueryCommitsResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method Commits not implemented")
+}
+func (*UnimplementedQueryServer) Pulse(ctx context.Context, req *QueryPulseRequest) (*QueryPulseResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method Pulse not implemented")
 }
 func (*UnimplementedQueryServer) Emission(ctx context.Context, req *QueryEmissionRequest) (*QueryEmissionResponse, error) {
 	return nil, status.Errorf(codes.Unimplemented, "method Emission not implemented")
@@ -1414,6 +2529,132 @@ func _Query_Weights_Handler(srv interface{}, ctx context.Context, dec func(inter
 	return interceptor(ctx, in, info, handler)
 }
 
+func _Query_Bonds_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(QueryBondsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(QueryServer).Bonds(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: "/plexus.subnet.v1.Query/Bonds",
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(QueryServer).Bonds(ctx, req.(*QueryBondsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Query_History_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(QueryHistoryRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(QueryServer).History(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: "/plexus.subnet.v1.Query/History",
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(QueryServer).History(ctx, req.(*QueryHistoryRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Query_Positions_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(QueryPositionsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(QueryServer).Positions(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: "/plexus.subnet.v1.Query/Positions",
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(QueryServer).Positions(ctx, req.(*QueryPositionsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Query_Identity_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(QueryIdentityRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(QueryServer).Identity(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: "/plexus.subnet.v1.Query/Identity",
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(QueryServer).Identity(ctx, req.(*QueryIdentityRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Query_RootWeights_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(QueryRootWeightsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(QueryServer).RootWeights(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: "/plexus.subnet.v1.Query/RootWeights",
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(QueryServer).RootWeights(ctx, req.(*QueryRootWeightsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Query_Commits_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(QueryCommitsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(QueryServer).Commits(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: "/plexus.subnet.v1.Query/Commits",
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(QueryServer).Commits(ctx, req.(*QueryCommitsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Query_Pulse_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(QueryPulseRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(QueryServer).Pulse(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: "/plexus.subnet.v1.Query/Pulse",
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(QueryServer).Pulse(ctx, req.(*QueryPulseRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _Query_Emission_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(QueryEmissionRequest)
 	if err := dec(in); err != nil {
@@ -1460,6 +2701,34 @@ var _Query_serviceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "Weights",
 			Handler:    _Query_Weights_Handler,
+		},
+		{
+			MethodName: "Bonds",
+			Handler:    _Query_Bonds_Handler,
+		},
+		{
+			MethodName: "History",
+			Handler:    _Query_History_Handler,
+		},
+		{
+			MethodName: "Positions",
+			Handler:    _Query_Positions_Handler,
+		},
+		{
+			MethodName: "Identity",
+			Handler:    _Query_Identity_Handler,
+		},
+		{
+			MethodName: "RootWeights",
+			Handler:    _Query_RootWeights_Handler,
+		},
+		{
+			MethodName: "Commits",
+			Handler:    _Query_Commits_Handler,
+		},
+		{
+			MethodName: "Pulse",
+			Handler:    _Query_Pulse_Handler,
 		},
 		{
 			MethodName: "Emission",
@@ -1691,6 +2960,16 @@ func (m *SubnetInfo) MarshalToSizedBuffer(dAtA []byte) (int, error) {
 	_ = i
 	var l int
 	_ = l
+	if m.Emission != 0 {
+		i = encodeVarintQuery(dAtA, i, uint64(m.Emission))
+		i--
+		dAtA[i] = 0x30
+	}
+	if m.Share != 0 {
+		i = encodeVarintQuery(dAtA, i, uint64(m.Share))
+		i--
+		dAtA[i] = 0x28
+	}
 	if m.NextEpoch != 0 {
 		i = encodeVarintQuery(dAtA, i, uint64(m.NextEpoch))
 		i--
@@ -1739,6 +3018,15 @@ func (m *QueryMetagraphRequest) MarshalToSizedBuffer(dAtA []byte) (int, error) {
 	_ = i
 	var l int
 	_ = l
+	if len(m.Fields) > 0 {
+		for iNdEx := len(m.Fields) - 1; iNdEx >= 0; iNdEx-- {
+			i -= len(m.Fields[iNdEx])
+			copy(dAtA[i:], m.Fields[iNdEx])
+			i = encodeVarintQuery(dAtA, i, uint64(len(m.Fields[iNdEx])))
+			i--
+			dAtA[i] = 0x12
+		}
+	}
 	if m.Netuid != 0 {
 		i = encodeVarintQuery(dAtA, i, uint64(m.Netuid))
 		i--
@@ -2154,6 +3442,18 @@ func (m *QueryWeightsRequest) MarshalToSizedBuffer(dAtA []byte) (int, error) {
 	_ = i
 	var l int
 	_ = l
+	if m.Pagination != nil {
+		{
+			size, err := m.Pagination.MarshalToSizedBuffer(dAtA[:i])
+			if err != nil {
+				return 0, err
+			}
+			i -= size
+			i = encodeVarintQuery(dAtA, i, uint64(size))
+		}
+		i--
+		dAtA[i] = 0x12
+	}
 	if m.Netuid != 0 {
 		i = encodeVarintQuery(dAtA, i, uint64(m.Netuid))
 		i--
@@ -2183,38 +3483,38 @@ func (m *WeightRow) MarshalToSizedBuffer(dAtA []byte) (int, error) {
 	var l int
 	_ = l
 	if len(m.Values) > 0 {
-		dAtA26 := make([]byte, len(m.Values)*10)
-		var j25 int
+		dAtA27 := make([]byte, len(m.Values)*10)
+		var j26 int
 		for _, num := range m.Values {
 			for num >= 1<<7 {
-				dAtA26[j25] = uint8(uint64(num)&0x7f | 0x80)
+				dAtA27[j26] = uint8(uint64(num)&0x7f | 0x80)
 				num >>= 7
-				j25++
+				j26++
 			}
-			dAtA26[j25] = uint8(num)
-			j25++
+			dAtA27[j26] = uint8(num)
+			j26++
 		}
-		i -= j25
-		copy(dAtA[i:], dAtA26[:j25])
-		i = encodeVarintQuery(dAtA, i, uint64(j25))
+		i -= j26
+		copy(dAtA[i:], dAtA27[:j26])
+		i = encodeVarintQuery(dAtA, i, uint64(j26))
 		i--
 		dAtA[i] = 0x22
 	}
 	if len(m.Uids) > 0 {
-		dAtA28 := make([]byte, len(m.Uids)*10)
-		var j27 int
+		dAtA29 := make([]byte, len(m.Uids)*10)
+		var j28 int
 		for _, num := range m.Uids {
 			for num >= 1<<7 {
-				dAtA28[j27] = uint8(uint64(num)&0x7f | 0x80)
+				dAtA29[j28] = uint8(uint64(num)&0x7f | 0x80)
 				num >>= 7
-				j27++
+				j28++
 			}
-			dAtA28[j27] = uint8(num)
-			j27++
+			dAtA29[j28] = uint8(num)
+			j28++
 		}
-		i -= j27
-		copy(dAtA[i:], dAtA28[:j27])
-		i = encodeVarintQuery(dAtA, i, uint64(j27))
+		i -= j28
+		copy(dAtA[i:], dAtA29[:j28])
+		i = encodeVarintQuery(dAtA, i, uint64(j28))
 		i--
 		dAtA[i] = 0x1a
 	}
@@ -2251,6 +3551,18 @@ func (m *QueryWeightsResponse) MarshalToSizedBuffer(dAtA []byte) (int, error) {
 	_ = i
 	var l int
 	_ = l
+	if m.Pagination != nil {
+		{
+			size, err := m.Pagination.MarshalToSizedBuffer(dAtA[:i])
+			if err != nil {
+				return 0, err
+			}
+			i -= size
+			i = encodeVarintQuery(dAtA, i, uint64(size))
+		}
+		i--
+		dAtA[i] = 0x12
+	}
 	if len(m.Rows) > 0 {
 		for iNdEx := len(m.Rows) - 1; iNdEx >= 0; iNdEx-- {
 			{
@@ -2374,6 +3686,793 @@ func (m *QueryEmissionResponse) MarshalToSizedBuffer(dAtA []byte) (int, error) {
 	return len(dAtA) - i, nil
 }
 
+func (m *QueryBondsRequest) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *QueryBondsRequest) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *QueryBondsRequest) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if m.Pagination != nil {
+		{
+			size, err := m.Pagination.MarshalToSizedBuffer(dAtA[:i])
+			if err != nil {
+				return 0, err
+			}
+			i -= size
+			i = encodeVarintQuery(dAtA, i, uint64(size))
+		}
+		i--
+		dAtA[i] = 0x12
+	}
+	if m.Netuid != 0 {
+		i = encodeVarintQuery(dAtA, i, uint64(m.Netuid))
+		i--
+		dAtA[i] = 0x8
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *QueryBondsResponse) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *QueryBondsResponse) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *QueryBondsResponse) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if m.Pagination != nil {
+		{
+			size, err := m.Pagination.MarshalToSizedBuffer(dAtA[:i])
+			if err != nil {
+				return 0, err
+			}
+			i -= size
+			i = encodeVarintQuery(dAtA, i, uint64(size))
+		}
+		i--
+		dAtA[i] = 0x12
+	}
+	if len(m.Rows) > 0 {
+		for iNdEx := len(m.Rows) - 1; iNdEx >= 0; iNdEx-- {
+			{
+				size, err := m.Rows[iNdEx].MarshalToSizedBuffer(dAtA[:i])
+				if err != nil {
+					return 0, err
+				}
+				i -= size
+				i = encodeVarintQuery(dAtA, i, uint64(size))
+			}
+			i--
+			dAtA[i] = 0xa
+		}
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *QueryHistoryRequest) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *QueryHistoryRequest) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *QueryHistoryRequest) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if m.Uid != 0 {
+		i = encodeVarintQuery(dAtA, i, uint64(m.Uid))
+		i--
+		dAtA[i] = 0x10
+	}
+	if m.Netuid != 0 {
+		i = encodeVarintQuery(dAtA, i, uint64(m.Netuid))
+		i--
+		dAtA[i] = 0x8
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *QueryHistoryResponse) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *QueryHistoryResponse) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *QueryHistoryResponse) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if len(m.Entries) > 0 {
+		for iNdEx := len(m.Entries) - 1; iNdEx >= 0; iNdEx-- {
+			{
+				size, err := m.Entries[iNdEx].MarshalToSizedBuffer(dAtA[:i])
+				if err != nil {
+					return 0, err
+				}
+				i -= size
+				i = encodeVarintQuery(dAtA, i, uint64(size))
+			}
+			i--
+			dAtA[i] = 0x12
+		}
+	}
+	if len(m.Hotkey) > 0 {
+		i -= len(m.Hotkey)
+		copy(dAtA[i:], m.Hotkey)
+		i = encodeVarintQuery(dAtA, i, uint64(len(m.Hotkey)))
+		i--
+		dAtA[i] = 0xa
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *QueryPositionsRequest) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *QueryPositionsRequest) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *QueryPositionsRequest) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if m.Pagination != nil {
+		{
+			size, err := m.Pagination.MarshalToSizedBuffer(dAtA[:i])
+			if err != nil {
+				return 0, err
+			}
+			i -= size
+			i = encodeVarintQuery(dAtA, i, uint64(size))
+		}
+		i--
+		dAtA[i] = 0x12
+	}
+	if len(m.Account) > 0 {
+		i -= len(m.Account)
+		copy(dAtA[i:], m.Account)
+		i = encodeVarintQuery(dAtA, i, uint64(len(m.Account)))
+		i--
+		dAtA[i] = 0xa
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *Position) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *Position) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *Position) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if m.Permit {
+		i--
+		if m.Permit {
+			dAtA[i] = 1
+		} else {
+			dAtA[i] = 0
+		}
+		i--
+		dAtA[i] = 0x38
+	}
+	if m.Emission != 0 {
+		i = encodeVarintQuery(dAtA, i, uint64(m.Emission))
+		i--
+		dAtA[i] = 0x30
+	}
+	if m.Dividends != 0 {
+		i = encodeVarintQuery(dAtA, i, uint64(m.Dividends))
+		i--
+		dAtA[i] = 0x28
+	}
+	if m.Incentive != 0 {
+		i = encodeVarintQuery(dAtA, i, uint64(m.Incentive))
+		i--
+		dAtA[i] = 0x20
+	}
+	if m.Stake != 0 {
+		i = encodeVarintQuery(dAtA, i, uint64(m.Stake))
+		i--
+		dAtA[i] = 0x18
+	}
+	{
+		size, err := m.Neuron.MarshalToSizedBuffer(dAtA[:i])
+		if err != nil {
+			return 0, err
+		}
+		i -= size
+		i = encodeVarintQuery(dAtA, i, uint64(size))
+	}
+	i--
+	dAtA[i] = 0x12
+	if m.Netuid != 0 {
+		i = encodeVarintQuery(dAtA, i, uint64(m.Netuid))
+		i--
+		dAtA[i] = 0x8
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *QueryPositionsResponse) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *QueryPositionsResponse) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *QueryPositionsResponse) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if m.Pagination != nil {
+		{
+			size, err := m.Pagination.MarshalToSizedBuffer(dAtA[:i])
+			if err != nil {
+				return 0, err
+			}
+			i -= size
+			i = encodeVarintQuery(dAtA, i, uint64(size))
+		}
+		i--
+		dAtA[i] = 0x1a
+	}
+	if len(m.Subnets) > 0 {
+		dAtA38 := make([]byte, len(m.Subnets)*10)
+		var j37 int
+		for _, num := range m.Subnets {
+			for num >= 1<<7 {
+				dAtA38[j37] = uint8(uint64(num)&0x7f | 0x80)
+				num >>= 7
+				j37++
+			}
+			dAtA38[j37] = uint8(num)
+			j37++
+		}
+		i -= j37
+		copy(dAtA[i:], dAtA38[:j37])
+		i = encodeVarintQuery(dAtA, i, uint64(j37))
+		i--
+		dAtA[i] = 0x12
+	}
+	if len(m.Positions) > 0 {
+		for iNdEx := len(m.Positions) - 1; iNdEx >= 0; iNdEx-- {
+			{
+				size, err := m.Positions[iNdEx].MarshalToSizedBuffer(dAtA[:i])
+				if err != nil {
+					return 0, err
+				}
+				i -= size
+				i = encodeVarintQuery(dAtA, i, uint64(size))
+			}
+			i--
+			dAtA[i] = 0xa
+		}
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *QueryIdentityRequest) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *QueryIdentityRequest) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *QueryIdentityRequest) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if len(m.Subject) > 0 {
+		i -= len(m.Subject)
+		copy(dAtA[i:], m.Subject)
+		i = encodeVarintQuery(dAtA, i, uint64(len(m.Subject)))
+		i--
+		dAtA[i] = 0xa
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *QueryIdentityResponse) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *QueryIdentityResponse) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *QueryIdentityResponse) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	{
+		size, err := m.Identity.MarshalToSizedBuffer(dAtA[:i])
+		if err != nil {
+			return 0, err
+		}
+		i -= size
+		i = encodeVarintQuery(dAtA, i, uint64(size))
+	}
+	i--
+	dAtA[i] = 0xa
+	return len(dAtA) - i, nil
+}
+
+func (m *QueryRootWeightsRequest) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *QueryRootWeightsRequest) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *QueryRootWeightsRequest) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if m.Pagination != nil {
+		{
+			size, err := m.Pagination.MarshalToSizedBuffer(dAtA[:i])
+			if err != nil {
+				return 0, err
+			}
+			i -= size
+			i = encodeVarintQuery(dAtA, i, uint64(size))
+		}
+		i--
+		dAtA[i] = 0xa
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *RootVote) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *RootVote) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *RootVote) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if len(m.Values) > 0 {
+		dAtA42 := make([]byte, len(m.Values)*10)
+		var j41 int
+		for _, num := range m.Values {
+			for num >= 1<<7 {
+				dAtA42[j41] = uint8(uint64(num)&0x7f | 0x80)
+				num >>= 7
+				j41++
+			}
+			dAtA42[j41] = uint8(num)
+			j41++
+		}
+		i -= j41
+		copy(dAtA[i:], dAtA42[:j41])
+		i = encodeVarintQuery(dAtA, i, uint64(j41))
+		i--
+		dAtA[i] = 0x2a
+	}
+	if len(m.Netuids) > 0 {
+		dAtA44 := make([]byte, len(m.Netuids)*10)
+		var j43 int
+		for _, num := range m.Netuids {
+			for num >= 1<<7 {
+				dAtA44[j43] = uint8(uint64(num)&0x7f | 0x80)
+				num >>= 7
+				j43++
+			}
+			dAtA44[j43] = uint8(num)
+			j43++
+		}
+		i -= j43
+		copy(dAtA[i:], dAtA44[:j43])
+		i = encodeVarintQuery(dAtA, i, uint64(j43))
+		i--
+		dAtA[i] = 0x22
+	}
+	if m.Updated != 0 {
+		i = encodeVarintQuery(dAtA, i, uint64(m.Updated))
+		i--
+		dAtA[i] = 0x18
+	}
+	if m.Stake != 0 {
+		i = encodeVarintQuery(dAtA, i, uint64(m.Stake))
+		i--
+		dAtA[i] = 0x10
+	}
+	if len(m.Hotkey) > 0 {
+		i -= len(m.Hotkey)
+		copy(dAtA[i:], m.Hotkey)
+		i = encodeVarintQuery(dAtA, i, uint64(len(m.Hotkey)))
+		i--
+		dAtA[i] = 0xa
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *QueryRootWeightsResponse) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *QueryRootWeightsResponse) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *QueryRootWeightsResponse) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if m.Pagination != nil {
+		{
+			size, err := m.Pagination.MarshalToSizedBuffer(dAtA[:i])
+			if err != nil {
+				return 0, err
+			}
+			i -= size
+			i = encodeVarintQuery(dAtA, i, uint64(size))
+		}
+		i--
+		dAtA[i] = 0x22
+	}
+	if len(m.Shares) > 0 {
+		dAtA47 := make([]byte, len(m.Shares)*10)
+		var j46 int
+		for _, num := range m.Shares {
+			for num >= 1<<7 {
+				dAtA47[j46] = uint8(uint64(num)&0x7f | 0x80)
+				num >>= 7
+				j46++
+			}
+			dAtA47[j46] = uint8(num)
+			j46++
+		}
+		i -= j46
+		copy(dAtA[i:], dAtA47[:j46])
+		i = encodeVarintQuery(dAtA, i, uint64(j46))
+		i--
+		dAtA[i] = 0x1a
+	}
+	if len(m.Netuids) > 0 {
+		dAtA49 := make([]byte, len(m.Netuids)*10)
+		var j48 int
+		for _, num := range m.Netuids {
+			for num >= 1<<7 {
+				dAtA49[j48] = uint8(uint64(num)&0x7f | 0x80)
+				num >>= 7
+				j48++
+			}
+			dAtA49[j48] = uint8(num)
+			j48++
+		}
+		i -= j48
+		copy(dAtA[i:], dAtA49[:j48])
+		i = encodeVarintQuery(dAtA, i, uint64(j48))
+		i--
+		dAtA[i] = 0x12
+	}
+	if len(m.Votes) > 0 {
+		for iNdEx := len(m.Votes) - 1; iNdEx >= 0; iNdEx-- {
+			{
+				size, err := m.Votes[iNdEx].MarshalToSizedBuffer(dAtA[:i])
+				if err != nil {
+					return 0, err
+				}
+				i -= size
+				i = encodeVarintQuery(dAtA, i, uint64(size))
+			}
+			i--
+			dAtA[i] = 0xa
+		}
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *QueryCommitsRequest) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *QueryCommitsRequest) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *QueryCommitsRequest) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if m.Pagination != nil {
+		{
+			size, err := m.Pagination.MarshalToSizedBuffer(dAtA[:i])
+			if err != nil {
+				return 0, err
+			}
+			i -= size
+			i = encodeVarintQuery(dAtA, i, uint64(size))
+		}
+		i--
+		dAtA[i] = 0x1a
+	}
+	if len(m.Hotkey) > 0 {
+		i -= len(m.Hotkey)
+		copy(dAtA[i:], m.Hotkey)
+		i = encodeVarintQuery(dAtA, i, uint64(len(m.Hotkey)))
+		i--
+		dAtA[i] = 0x12
+	}
+	if m.Netuid != 0 {
+		i = encodeVarintQuery(dAtA, i, uint64(m.Netuid))
+		i--
+		dAtA[i] = 0x8
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *QueryCommitsResponse) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *QueryCommitsResponse) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *QueryCommitsResponse) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if m.Pagination != nil {
+		{
+			size, err := m.Pagination.MarshalToSizedBuffer(dAtA[:i])
+			if err != nil {
+				return 0, err
+			}
+			i -= size
+			i = encodeVarintQuery(dAtA, i, uint64(size))
+		}
+		i--
+		dAtA[i] = 0x12
+	}
+	if len(m.Commits) > 0 {
+		for iNdEx := len(m.Commits) - 1; iNdEx >= 0; iNdEx-- {
+			{
+				size, err := m.Commits[iNdEx].MarshalToSizedBuffer(dAtA[:i])
+				if err != nil {
+					return 0, err
+				}
+				i -= size
+				i = encodeVarintQuery(dAtA, i, uint64(size))
+			}
+			i--
+			dAtA[i] = 0xa
+		}
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *QueryPulseRequest) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *QueryPulseRequest) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *QueryPulseRequest) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	return len(dAtA) - i, nil
+}
+
+func (m *QueryPulseResponse) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *QueryPulseResponse) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *QueryPulseResponse) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if len(m.Rounds) > 0 {
+		dAtA53 := make([]byte, len(m.Rounds)*10)
+		var j52 int
+		for _, num := range m.Rounds {
+			for num >= 1<<7 {
+				dAtA53[j52] = uint8(uint64(num)&0x7f | 0x80)
+				num >>= 7
+				j52++
+			}
+			dAtA53[j52] = uint8(num)
+			j52++
+		}
+		i -= j52
+		copy(dAtA[i:], dAtA53[:j52])
+		i = encodeVarintQuery(dAtA, i, uint64(j52))
+		i--
+		dAtA[i] = 0x22
+	}
+	if m.Waiting != 0 {
+		i = encodeVarintQuery(dAtA, i, uint64(m.Waiting))
+		i--
+		dAtA[i] = 0x18
+	}
+	{
+		size, err := m.Last.MarshalToSizedBuffer(dAtA[:i])
+		if err != nil {
+			return 0, err
+		}
+		i -= size
+		i = encodeVarintQuery(dAtA, i, uint64(size))
+	}
+	i--
+	dAtA[i] = 0x12
+	{
+		size, err := m.Beacon.MarshalToSizedBuffer(dAtA[:i])
+		if err != nil {
+			return 0, err
+		}
+		i -= size
+		i = encodeVarintQuery(dAtA, i, uint64(size))
+	}
+	i--
+	dAtA[i] = 0xa
+	return len(dAtA) - i, nil
+}
+
 func encodeVarintQuery(dAtA []byte, offset int, v uint64) int {
 	offset -= sovQuery(v)
 	base := offset
@@ -2477,6 +4576,12 @@ func (m *SubnetInfo) Size() (n int) {
 	if m.NextEpoch != 0 {
 		n += 1 + sovQuery(uint64(m.NextEpoch))
 	}
+	if m.Share != 0 {
+		n += 1 + sovQuery(uint64(m.Share))
+	}
+	if m.Emission != 0 {
+		n += 1 + sovQuery(uint64(m.Emission))
+	}
 	return n
 }
 
@@ -2488,6 +4593,12 @@ func (m *QueryMetagraphRequest) Size() (n int) {
 	_ = l
 	if m.Netuid != 0 {
 		n += 1 + sovQuery(uint64(m.Netuid))
+	}
+	if len(m.Fields) > 0 {
+		for _, s := range m.Fields {
+			l = len(s)
+			n += 1 + l + sovQuery(uint64(l))
+		}
 	}
 	return n
 }
@@ -2657,6 +4768,10 @@ func (m *QueryWeightsRequest) Size() (n int) {
 	if m.Netuid != 0 {
 		n += 1 + sovQuery(uint64(m.Netuid))
 	}
+	if m.Pagination != nil {
+		l = m.Pagination.Size()
+		n += 1 + l + sovQuery(uint64(l))
+	}
 	return n
 }
 
@@ -2700,6 +4815,10 @@ func (m *QueryWeightsResponse) Size() (n int) {
 			l = e.Size()
 			n += 1 + l + sovQuery(uint64(l))
 		}
+	}
+	if m.Pagination != nil {
+		l = m.Pagination.Size()
+		n += 1 + l + sovQuery(uint64(l))
 	}
 	return n
 }
@@ -2750,6 +4869,321 @@ func (m *QueryEmissionResponse) Size() (n int) {
 	}
 	if m.LockAccount != 0 {
 		n += 1 + sovQuery(uint64(m.LockAccount))
+	}
+	return n
+}
+
+func (m *QueryBondsRequest) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	if m.Netuid != 0 {
+		n += 1 + sovQuery(uint64(m.Netuid))
+	}
+	if m.Pagination != nil {
+		l = m.Pagination.Size()
+		n += 1 + l + sovQuery(uint64(l))
+	}
+	return n
+}
+
+func (m *QueryBondsResponse) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	if len(m.Rows) > 0 {
+		for _, e := range m.Rows {
+			l = e.Size()
+			n += 1 + l + sovQuery(uint64(l))
+		}
+	}
+	if m.Pagination != nil {
+		l = m.Pagination.Size()
+		n += 1 + l + sovQuery(uint64(l))
+	}
+	return n
+}
+
+func (m *QueryHistoryRequest) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	if m.Netuid != 0 {
+		n += 1 + sovQuery(uint64(m.Netuid))
+	}
+	if m.Uid != 0 {
+		n += 1 + sovQuery(uint64(m.Uid))
+	}
+	return n
+}
+
+func (m *QueryHistoryResponse) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	l = len(m.Hotkey)
+	if l > 0 {
+		n += 1 + l + sovQuery(uint64(l))
+	}
+	if len(m.Entries) > 0 {
+		for _, e := range m.Entries {
+			l = e.Size()
+			n += 1 + l + sovQuery(uint64(l))
+		}
+	}
+	return n
+}
+
+func (m *QueryPositionsRequest) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	l = len(m.Account)
+	if l > 0 {
+		n += 1 + l + sovQuery(uint64(l))
+	}
+	if m.Pagination != nil {
+		l = m.Pagination.Size()
+		n += 1 + l + sovQuery(uint64(l))
+	}
+	return n
+}
+
+func (m *Position) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	if m.Netuid != 0 {
+		n += 1 + sovQuery(uint64(m.Netuid))
+	}
+	l = m.Neuron.Size()
+	n += 1 + l + sovQuery(uint64(l))
+	if m.Stake != 0 {
+		n += 1 + sovQuery(uint64(m.Stake))
+	}
+	if m.Incentive != 0 {
+		n += 1 + sovQuery(uint64(m.Incentive))
+	}
+	if m.Dividends != 0 {
+		n += 1 + sovQuery(uint64(m.Dividends))
+	}
+	if m.Emission != 0 {
+		n += 1 + sovQuery(uint64(m.Emission))
+	}
+	if m.Permit {
+		n += 2
+	}
+	return n
+}
+
+func (m *QueryPositionsResponse) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	if len(m.Positions) > 0 {
+		for _, e := range m.Positions {
+			l = e.Size()
+			n += 1 + l + sovQuery(uint64(l))
+		}
+	}
+	if len(m.Subnets) > 0 {
+		l = 0
+		for _, e := range m.Subnets {
+			l += sovQuery(uint64(e))
+		}
+		n += 1 + sovQuery(uint64(l)) + l
+	}
+	if m.Pagination != nil {
+		l = m.Pagination.Size()
+		n += 1 + l + sovQuery(uint64(l))
+	}
+	return n
+}
+
+func (m *QueryIdentityRequest) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	l = len(m.Subject)
+	if l > 0 {
+		n += 1 + l + sovQuery(uint64(l))
+	}
+	return n
+}
+
+func (m *QueryIdentityResponse) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	l = m.Identity.Size()
+	n += 1 + l + sovQuery(uint64(l))
+	return n
+}
+
+func (m *QueryRootWeightsRequest) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	if m.Pagination != nil {
+		l = m.Pagination.Size()
+		n += 1 + l + sovQuery(uint64(l))
+	}
+	return n
+}
+
+func (m *RootVote) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	l = len(m.Hotkey)
+	if l > 0 {
+		n += 1 + l + sovQuery(uint64(l))
+	}
+	if m.Stake != 0 {
+		n += 1 + sovQuery(uint64(m.Stake))
+	}
+	if m.Updated != 0 {
+		n += 1 + sovQuery(uint64(m.Updated))
+	}
+	if len(m.Netuids) > 0 {
+		l = 0
+		for _, e := range m.Netuids {
+			l += sovQuery(uint64(e))
+		}
+		n += 1 + sovQuery(uint64(l)) + l
+	}
+	if len(m.Values) > 0 {
+		l = 0
+		for _, e := range m.Values {
+			l += sovQuery(uint64(e))
+		}
+		n += 1 + sovQuery(uint64(l)) + l
+	}
+	return n
+}
+
+func (m *QueryRootWeightsResponse) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	if len(m.Votes) > 0 {
+		for _, e := range m.Votes {
+			l = e.Size()
+			n += 1 + l + sovQuery(uint64(l))
+		}
+	}
+	if len(m.Netuids) > 0 {
+		l = 0
+		for _, e := range m.Netuids {
+			l += sovQuery(uint64(e))
+		}
+		n += 1 + sovQuery(uint64(l)) + l
+	}
+	if len(m.Shares) > 0 {
+		l = 0
+		for _, e := range m.Shares {
+			l += sovQuery(uint64(e))
+		}
+		n += 1 + sovQuery(uint64(l)) + l
+	}
+	if m.Pagination != nil {
+		l = m.Pagination.Size()
+		n += 1 + l + sovQuery(uint64(l))
+	}
+	return n
+}
+
+func (m *QueryCommitsRequest) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	if m.Netuid != 0 {
+		n += 1 + sovQuery(uint64(m.Netuid))
+	}
+	l = len(m.Hotkey)
+	if l > 0 {
+		n += 1 + l + sovQuery(uint64(l))
+	}
+	if m.Pagination != nil {
+		l = m.Pagination.Size()
+		n += 1 + l + sovQuery(uint64(l))
+	}
+	return n
+}
+
+func (m *QueryCommitsResponse) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	if len(m.Commits) > 0 {
+		for _, e := range m.Commits {
+			l = e.Size()
+			n += 1 + l + sovQuery(uint64(l))
+		}
+	}
+	if m.Pagination != nil {
+		l = m.Pagination.Size()
+		n += 1 + l + sovQuery(uint64(l))
+	}
+	return n
+}
+
+func (m *QueryPulseRequest) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	return n
+}
+
+func (m *QueryPulseResponse) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	l = m.Beacon.Size()
+	n += 1 + l + sovQuery(uint64(l))
+	l = m.Last.Size()
+	n += 1 + l + sovQuery(uint64(l))
+	if m.Waiting != 0 {
+		n += 1 + sovQuery(uint64(m.Waiting))
+	}
+	if len(m.Rounds) > 0 {
+		l = 0
+		for _, e := range m.Rounds {
+			l += sovQuery(uint64(e))
+		}
+		n += 1 + sovQuery(uint64(l)) + l
 	}
 	return n
 }
@@ -3370,6 +5804,44 @@ func (m *SubnetInfo) Unmarshal(dAtA []byte) error {
 					break
 				}
 			}
+		case 5:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Share", wireType)
+			}
+			m.Share = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowQuery
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Share |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 6:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Emission", wireType)
+			}
+			m.Emission = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowQuery
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Emission |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
 		default:
 			iNdEx = preIndex
 			skippy, err := skipQuery(dAtA[iNdEx:])
@@ -3439,6 +5911,38 @@ func (m *QueryMetagraphRequest) Unmarshal(dAtA []byte) error {
 					break
 				}
 			}
+		case 2:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Fields", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowQuery
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthQuery
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthQuery
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Fields = append(m.Fields, string(dAtA[iNdEx:postIndex]))
+			iNdEx = postIndex
 		default:
 			iNdEx = preIndex
 			skippy, err := skipQuery(dAtA[iNdEx:])
@@ -4925,6 +7429,42 @@ func (m *QueryWeightsRequest) Unmarshal(dAtA []byte) error {
 					break
 				}
 			}
+		case 2:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Pagination", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowQuery
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthQuery
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthQuery
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if m.Pagination == nil {
+				m.Pagination = &query.PageRequest{}
+			}
+			if err := m.Pagination.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
 		default:
 			iNdEx = preIndex
 			skippy, err := skipQuery(dAtA[iNdEx:])
@@ -5246,6 +7786,42 @@ func (m *QueryWeightsResponse) Unmarshal(dAtA []byte) error {
 			}
 			m.Rows = append(m.Rows, WeightRow{})
 			if err := m.Rows[len(m.Rows)-1].Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		case 2:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Pagination", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowQuery
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthQuery
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthQuery
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if m.Pagination == nil {
+				m.Pagination = &query.PageResponse{}
+			}
+			if err := m.Pagination.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
 			iNdEx = postIndex
@@ -5571,6 +8147,2260 @@ func (m *QueryEmissionResponse) Unmarshal(dAtA []byte) error {
 				if b < 0x80 {
 					break
 				}
+			}
+		default:
+			iNdEx = preIndex
+			skippy, err := skipQuery(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthQuery
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *QueryBondsRequest) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowQuery
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: QueryBondsRequest: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: QueryBondsRequest: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Netuid", wireType)
+			}
+			m.Netuid = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowQuery
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Netuid |= uint32(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 2:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Pagination", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowQuery
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthQuery
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthQuery
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if m.Pagination == nil {
+				m.Pagination = &query.PageRequest{}
+			}
+			if err := m.Pagination.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		default:
+			iNdEx = preIndex
+			skippy, err := skipQuery(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthQuery
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *QueryBondsResponse) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowQuery
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: QueryBondsResponse: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: QueryBondsResponse: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Rows", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowQuery
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthQuery
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthQuery
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Rows = append(m.Rows, WeightRow{})
+			if err := m.Rows[len(m.Rows)-1].Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		case 2:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Pagination", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowQuery
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthQuery
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthQuery
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if m.Pagination == nil {
+				m.Pagination = &query.PageResponse{}
+			}
+			if err := m.Pagination.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		default:
+			iNdEx = preIndex
+			skippy, err := skipQuery(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthQuery
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *QueryHistoryRequest) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowQuery
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: QueryHistoryRequest: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: QueryHistoryRequest: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Netuid", wireType)
+			}
+			m.Netuid = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowQuery
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Netuid |= uint32(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 2:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Uid", wireType)
+			}
+			m.Uid = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowQuery
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Uid |= uint32(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		default:
+			iNdEx = preIndex
+			skippy, err := skipQuery(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthQuery
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *QueryHistoryResponse) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowQuery
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: QueryHistoryResponse: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: QueryHistoryResponse: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Hotkey", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowQuery
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthQuery
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthQuery
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Hotkey = string(dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
+		case 2:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Entries", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowQuery
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthQuery
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthQuery
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Entries = append(m.Entries, HistoryEntry{})
+			if err := m.Entries[len(m.Entries)-1].Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		default:
+			iNdEx = preIndex
+			skippy, err := skipQuery(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthQuery
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *QueryPositionsRequest) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowQuery
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: QueryPositionsRequest: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: QueryPositionsRequest: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Account", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowQuery
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthQuery
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthQuery
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Account = string(dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
+		case 2:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Pagination", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowQuery
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthQuery
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthQuery
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if m.Pagination == nil {
+				m.Pagination = &query.PageRequest{}
+			}
+			if err := m.Pagination.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		default:
+			iNdEx = preIndex
+			skippy, err := skipQuery(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthQuery
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *Position) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowQuery
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: Position: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: Position: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Netuid", wireType)
+			}
+			m.Netuid = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowQuery
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Netuid |= uint32(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 2:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Neuron", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowQuery
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthQuery
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthQuery
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if err := m.Neuron.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		case 3:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Stake", wireType)
+			}
+			m.Stake = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowQuery
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Stake |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 4:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Incentive", wireType)
+			}
+			m.Incentive = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowQuery
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Incentive |= uint32(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 5:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Dividends", wireType)
+			}
+			m.Dividends = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowQuery
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Dividends |= uint32(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 6:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Emission", wireType)
+			}
+			m.Emission = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowQuery
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Emission |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 7:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Permit", wireType)
+			}
+			var v int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowQuery
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				v |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			m.Permit = bool(v != 0)
+		default:
+			iNdEx = preIndex
+			skippy, err := skipQuery(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthQuery
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *QueryPositionsResponse) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowQuery
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: QueryPositionsResponse: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: QueryPositionsResponse: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Positions", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowQuery
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthQuery
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthQuery
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Positions = append(m.Positions, Position{})
+			if err := m.Positions[len(m.Positions)-1].Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		case 2:
+			if wireType == 0 {
+				var v uint32
+				for shift := uint(0); ; shift += 7 {
+					if shift >= 64 {
+						return ErrIntOverflowQuery
+					}
+					if iNdEx >= l {
+						return io.ErrUnexpectedEOF
+					}
+					b := dAtA[iNdEx]
+					iNdEx++
+					v |= uint32(b&0x7F) << shift
+					if b < 0x80 {
+						break
+					}
+				}
+				m.Subnets = append(m.Subnets, v)
+			} else if wireType == 2 {
+				var packedLen int
+				for shift := uint(0); ; shift += 7 {
+					if shift >= 64 {
+						return ErrIntOverflowQuery
+					}
+					if iNdEx >= l {
+						return io.ErrUnexpectedEOF
+					}
+					b := dAtA[iNdEx]
+					iNdEx++
+					packedLen |= int(b&0x7F) << shift
+					if b < 0x80 {
+						break
+					}
+				}
+				if packedLen < 0 {
+					return ErrInvalidLengthQuery
+				}
+				postIndex := iNdEx + packedLen
+				if postIndex < 0 {
+					return ErrInvalidLengthQuery
+				}
+				if postIndex > l {
+					return io.ErrUnexpectedEOF
+				}
+				var elementCount int
+				var count int
+				for _, integer := range dAtA[iNdEx:postIndex] {
+					if integer < 128 {
+						count++
+					}
+				}
+				elementCount = count
+				if elementCount != 0 && len(m.Subnets) == 0 {
+					m.Subnets = make([]uint32, 0, elementCount)
+				}
+				for iNdEx < postIndex {
+					var v uint32
+					for shift := uint(0); ; shift += 7 {
+						if shift >= 64 {
+							return ErrIntOverflowQuery
+						}
+						if iNdEx >= l {
+							return io.ErrUnexpectedEOF
+						}
+						b := dAtA[iNdEx]
+						iNdEx++
+						v |= uint32(b&0x7F) << shift
+						if b < 0x80 {
+							break
+						}
+					}
+					m.Subnets = append(m.Subnets, v)
+				}
+			} else {
+				return fmt.Errorf("proto: wrong wireType = %d for field Subnets", wireType)
+			}
+		case 3:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Pagination", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowQuery
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthQuery
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthQuery
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if m.Pagination == nil {
+				m.Pagination = &query.PageResponse{}
+			}
+			if err := m.Pagination.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		default:
+			iNdEx = preIndex
+			skippy, err := skipQuery(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthQuery
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *QueryIdentityRequest) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowQuery
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: QueryIdentityRequest: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: QueryIdentityRequest: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Subject", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowQuery
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthQuery
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthQuery
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Subject = string(dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
+		default:
+			iNdEx = preIndex
+			skippy, err := skipQuery(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthQuery
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *QueryIdentityResponse) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowQuery
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: QueryIdentityResponse: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: QueryIdentityResponse: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Identity", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowQuery
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthQuery
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthQuery
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if err := m.Identity.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		default:
+			iNdEx = preIndex
+			skippy, err := skipQuery(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthQuery
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *QueryRootWeightsRequest) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowQuery
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: QueryRootWeightsRequest: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: QueryRootWeightsRequest: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Pagination", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowQuery
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthQuery
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthQuery
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if m.Pagination == nil {
+				m.Pagination = &query.PageRequest{}
+			}
+			if err := m.Pagination.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		default:
+			iNdEx = preIndex
+			skippy, err := skipQuery(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthQuery
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *RootVote) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowQuery
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: RootVote: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: RootVote: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Hotkey", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowQuery
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthQuery
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthQuery
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Hotkey = string(dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
+		case 2:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Stake", wireType)
+			}
+			m.Stake = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowQuery
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Stake |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 3:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Updated", wireType)
+			}
+			m.Updated = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowQuery
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Updated |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 4:
+			if wireType == 0 {
+				var v uint32
+				for shift := uint(0); ; shift += 7 {
+					if shift >= 64 {
+						return ErrIntOverflowQuery
+					}
+					if iNdEx >= l {
+						return io.ErrUnexpectedEOF
+					}
+					b := dAtA[iNdEx]
+					iNdEx++
+					v |= uint32(b&0x7F) << shift
+					if b < 0x80 {
+						break
+					}
+				}
+				m.Netuids = append(m.Netuids, v)
+			} else if wireType == 2 {
+				var packedLen int
+				for shift := uint(0); ; shift += 7 {
+					if shift >= 64 {
+						return ErrIntOverflowQuery
+					}
+					if iNdEx >= l {
+						return io.ErrUnexpectedEOF
+					}
+					b := dAtA[iNdEx]
+					iNdEx++
+					packedLen |= int(b&0x7F) << shift
+					if b < 0x80 {
+						break
+					}
+				}
+				if packedLen < 0 {
+					return ErrInvalidLengthQuery
+				}
+				postIndex := iNdEx + packedLen
+				if postIndex < 0 {
+					return ErrInvalidLengthQuery
+				}
+				if postIndex > l {
+					return io.ErrUnexpectedEOF
+				}
+				var elementCount int
+				var count int
+				for _, integer := range dAtA[iNdEx:postIndex] {
+					if integer < 128 {
+						count++
+					}
+				}
+				elementCount = count
+				if elementCount != 0 && len(m.Netuids) == 0 {
+					m.Netuids = make([]uint32, 0, elementCount)
+				}
+				for iNdEx < postIndex {
+					var v uint32
+					for shift := uint(0); ; shift += 7 {
+						if shift >= 64 {
+							return ErrIntOverflowQuery
+						}
+						if iNdEx >= l {
+							return io.ErrUnexpectedEOF
+						}
+						b := dAtA[iNdEx]
+						iNdEx++
+						v |= uint32(b&0x7F) << shift
+						if b < 0x80 {
+							break
+						}
+					}
+					m.Netuids = append(m.Netuids, v)
+				}
+			} else {
+				return fmt.Errorf("proto: wrong wireType = %d for field Netuids", wireType)
+			}
+		case 5:
+			if wireType == 0 {
+				var v uint32
+				for shift := uint(0); ; shift += 7 {
+					if shift >= 64 {
+						return ErrIntOverflowQuery
+					}
+					if iNdEx >= l {
+						return io.ErrUnexpectedEOF
+					}
+					b := dAtA[iNdEx]
+					iNdEx++
+					v |= uint32(b&0x7F) << shift
+					if b < 0x80 {
+						break
+					}
+				}
+				m.Values = append(m.Values, v)
+			} else if wireType == 2 {
+				var packedLen int
+				for shift := uint(0); ; shift += 7 {
+					if shift >= 64 {
+						return ErrIntOverflowQuery
+					}
+					if iNdEx >= l {
+						return io.ErrUnexpectedEOF
+					}
+					b := dAtA[iNdEx]
+					iNdEx++
+					packedLen |= int(b&0x7F) << shift
+					if b < 0x80 {
+						break
+					}
+				}
+				if packedLen < 0 {
+					return ErrInvalidLengthQuery
+				}
+				postIndex := iNdEx + packedLen
+				if postIndex < 0 {
+					return ErrInvalidLengthQuery
+				}
+				if postIndex > l {
+					return io.ErrUnexpectedEOF
+				}
+				var elementCount int
+				var count int
+				for _, integer := range dAtA[iNdEx:postIndex] {
+					if integer < 128 {
+						count++
+					}
+				}
+				elementCount = count
+				if elementCount != 0 && len(m.Values) == 0 {
+					m.Values = make([]uint32, 0, elementCount)
+				}
+				for iNdEx < postIndex {
+					var v uint32
+					for shift := uint(0); ; shift += 7 {
+						if shift >= 64 {
+							return ErrIntOverflowQuery
+						}
+						if iNdEx >= l {
+							return io.ErrUnexpectedEOF
+						}
+						b := dAtA[iNdEx]
+						iNdEx++
+						v |= uint32(b&0x7F) << shift
+						if b < 0x80 {
+							break
+						}
+					}
+					m.Values = append(m.Values, v)
+				}
+			} else {
+				return fmt.Errorf("proto: wrong wireType = %d for field Values", wireType)
+			}
+		default:
+			iNdEx = preIndex
+			skippy, err := skipQuery(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthQuery
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *QueryRootWeightsResponse) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowQuery
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: QueryRootWeightsResponse: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: QueryRootWeightsResponse: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Votes", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowQuery
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthQuery
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthQuery
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Votes = append(m.Votes, RootVote{})
+			if err := m.Votes[len(m.Votes)-1].Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		case 2:
+			if wireType == 0 {
+				var v uint32
+				for shift := uint(0); ; shift += 7 {
+					if shift >= 64 {
+						return ErrIntOverflowQuery
+					}
+					if iNdEx >= l {
+						return io.ErrUnexpectedEOF
+					}
+					b := dAtA[iNdEx]
+					iNdEx++
+					v |= uint32(b&0x7F) << shift
+					if b < 0x80 {
+						break
+					}
+				}
+				m.Netuids = append(m.Netuids, v)
+			} else if wireType == 2 {
+				var packedLen int
+				for shift := uint(0); ; shift += 7 {
+					if shift >= 64 {
+						return ErrIntOverflowQuery
+					}
+					if iNdEx >= l {
+						return io.ErrUnexpectedEOF
+					}
+					b := dAtA[iNdEx]
+					iNdEx++
+					packedLen |= int(b&0x7F) << shift
+					if b < 0x80 {
+						break
+					}
+				}
+				if packedLen < 0 {
+					return ErrInvalidLengthQuery
+				}
+				postIndex := iNdEx + packedLen
+				if postIndex < 0 {
+					return ErrInvalidLengthQuery
+				}
+				if postIndex > l {
+					return io.ErrUnexpectedEOF
+				}
+				var elementCount int
+				var count int
+				for _, integer := range dAtA[iNdEx:postIndex] {
+					if integer < 128 {
+						count++
+					}
+				}
+				elementCount = count
+				if elementCount != 0 && len(m.Netuids) == 0 {
+					m.Netuids = make([]uint32, 0, elementCount)
+				}
+				for iNdEx < postIndex {
+					var v uint32
+					for shift := uint(0); ; shift += 7 {
+						if shift >= 64 {
+							return ErrIntOverflowQuery
+						}
+						if iNdEx >= l {
+							return io.ErrUnexpectedEOF
+						}
+						b := dAtA[iNdEx]
+						iNdEx++
+						v |= uint32(b&0x7F) << shift
+						if b < 0x80 {
+							break
+						}
+					}
+					m.Netuids = append(m.Netuids, v)
+				}
+			} else {
+				return fmt.Errorf("proto: wrong wireType = %d for field Netuids", wireType)
+			}
+		case 3:
+			if wireType == 0 {
+				var v uint64
+				for shift := uint(0); ; shift += 7 {
+					if shift >= 64 {
+						return ErrIntOverflowQuery
+					}
+					if iNdEx >= l {
+						return io.ErrUnexpectedEOF
+					}
+					b := dAtA[iNdEx]
+					iNdEx++
+					v |= uint64(b&0x7F) << shift
+					if b < 0x80 {
+						break
+					}
+				}
+				m.Shares = append(m.Shares, v)
+			} else if wireType == 2 {
+				var packedLen int
+				for shift := uint(0); ; shift += 7 {
+					if shift >= 64 {
+						return ErrIntOverflowQuery
+					}
+					if iNdEx >= l {
+						return io.ErrUnexpectedEOF
+					}
+					b := dAtA[iNdEx]
+					iNdEx++
+					packedLen |= int(b&0x7F) << shift
+					if b < 0x80 {
+						break
+					}
+				}
+				if packedLen < 0 {
+					return ErrInvalidLengthQuery
+				}
+				postIndex := iNdEx + packedLen
+				if postIndex < 0 {
+					return ErrInvalidLengthQuery
+				}
+				if postIndex > l {
+					return io.ErrUnexpectedEOF
+				}
+				var elementCount int
+				var count int
+				for _, integer := range dAtA[iNdEx:postIndex] {
+					if integer < 128 {
+						count++
+					}
+				}
+				elementCount = count
+				if elementCount != 0 && len(m.Shares) == 0 {
+					m.Shares = make([]uint64, 0, elementCount)
+				}
+				for iNdEx < postIndex {
+					var v uint64
+					for shift := uint(0); ; shift += 7 {
+						if shift >= 64 {
+							return ErrIntOverflowQuery
+						}
+						if iNdEx >= l {
+							return io.ErrUnexpectedEOF
+						}
+						b := dAtA[iNdEx]
+						iNdEx++
+						v |= uint64(b&0x7F) << shift
+						if b < 0x80 {
+							break
+						}
+					}
+					m.Shares = append(m.Shares, v)
+				}
+			} else {
+				return fmt.Errorf("proto: wrong wireType = %d for field Shares", wireType)
+			}
+		case 4:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Pagination", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowQuery
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthQuery
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthQuery
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if m.Pagination == nil {
+				m.Pagination = &query.PageResponse{}
+			}
+			if err := m.Pagination.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		default:
+			iNdEx = preIndex
+			skippy, err := skipQuery(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthQuery
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *QueryCommitsRequest) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowQuery
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: QueryCommitsRequest: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: QueryCommitsRequest: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Netuid", wireType)
+			}
+			m.Netuid = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowQuery
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Netuid |= uint32(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 2:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Hotkey", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowQuery
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthQuery
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthQuery
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Hotkey = string(dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
+		case 3:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Pagination", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowQuery
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthQuery
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthQuery
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if m.Pagination == nil {
+				m.Pagination = &query.PageRequest{}
+			}
+			if err := m.Pagination.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		default:
+			iNdEx = preIndex
+			skippy, err := skipQuery(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthQuery
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *QueryCommitsResponse) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowQuery
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: QueryCommitsResponse: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: QueryCommitsResponse: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Commits", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowQuery
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthQuery
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthQuery
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Commits = append(m.Commits, Commit{})
+			if err := m.Commits[len(m.Commits)-1].Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		case 2:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Pagination", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowQuery
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthQuery
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthQuery
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if m.Pagination == nil {
+				m.Pagination = &query.PageResponse{}
+			}
+			if err := m.Pagination.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		default:
+			iNdEx = preIndex
+			skippy, err := skipQuery(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthQuery
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *QueryPulseRequest) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowQuery
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: QueryPulseRequest: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: QueryPulseRequest: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		default:
+			iNdEx = preIndex
+			skippy, err := skipQuery(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthQuery
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *QueryPulseResponse) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowQuery
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: QueryPulseResponse: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: QueryPulseResponse: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Beacon", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowQuery
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthQuery
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthQuery
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if err := m.Beacon.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		case 2:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Last", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowQuery
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthQuery
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthQuery
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if err := m.Last.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		case 3:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Waiting", wireType)
+			}
+			m.Waiting = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowQuery
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Waiting |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 4:
+			if wireType == 0 {
+				var v uint64
+				for shift := uint(0); ; shift += 7 {
+					if shift >= 64 {
+						return ErrIntOverflowQuery
+					}
+					if iNdEx >= l {
+						return io.ErrUnexpectedEOF
+					}
+					b := dAtA[iNdEx]
+					iNdEx++
+					v |= uint64(b&0x7F) << shift
+					if b < 0x80 {
+						break
+					}
+				}
+				m.Rounds = append(m.Rounds, v)
+			} else if wireType == 2 {
+				var packedLen int
+				for shift := uint(0); ; shift += 7 {
+					if shift >= 64 {
+						return ErrIntOverflowQuery
+					}
+					if iNdEx >= l {
+						return io.ErrUnexpectedEOF
+					}
+					b := dAtA[iNdEx]
+					iNdEx++
+					packedLen |= int(b&0x7F) << shift
+					if b < 0x80 {
+						break
+					}
+				}
+				if packedLen < 0 {
+					return ErrInvalidLengthQuery
+				}
+				postIndex := iNdEx + packedLen
+				if postIndex < 0 {
+					return ErrInvalidLengthQuery
+				}
+				if postIndex > l {
+					return io.ErrUnexpectedEOF
+				}
+				var elementCount int
+				var count int
+				for _, integer := range dAtA[iNdEx:postIndex] {
+					if integer < 128 {
+						count++
+					}
+				}
+				elementCount = count
+				if elementCount != 0 && len(m.Rounds) == 0 {
+					m.Rounds = make([]uint64, 0, elementCount)
+				}
+				for iNdEx < postIndex {
+					var v uint64
+					for shift := uint(0); ; shift += 7 {
+						if shift >= 64 {
+							return ErrIntOverflowQuery
+						}
+						if iNdEx >= l {
+							return io.ErrUnexpectedEOF
+						}
+						b := dAtA[iNdEx]
+						iNdEx++
+						v |= uint64(b&0x7F) << shift
+						if b < 0x80 {
+							break
+						}
+					}
+					m.Rounds = append(m.Rounds, v)
+				}
+			} else {
+				return fmt.Errorf("proto: wrong wireType = %d for field Rounds", wireType)
 			}
 		default:
 			iNdEx = preIndex

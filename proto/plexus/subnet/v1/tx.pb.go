@@ -655,6 +655,1120 @@ func (m *MsgUpdateParamsResponse) XXX_DiscardUnknown() {
 
 var xxx_messageInfo_MsgUpdateParamsResponse proto.InternalMessageInfo
 
+type MsgTransferSubnet struct {
+	Owner    string `protobuf:"bytes,1,opt,name=owner,proto3" json:"owner,omitempty"`
+	Netuid   uint32 `protobuf:"varint,2,opt,name=netuid,proto3" json:"netuid,omitempty"`
+	NewOwner string `protobuf:"bytes,3,opt,name=new_owner,json=newOwner,proto3" json:"new_owner,omitempty"`
+	// A hotkey of the new owner whose neuron is exempt from the stake threshold;
+	// empty: none. With new_owner = owner only this changes.
+	NewOwnerHotkey string `protobuf:"bytes,4,opt,name=new_owner_hotkey,json=newOwnerHotkey,proto3" json:"new_owner_hotkey,omitempty"`
+}
+
+func (m *MsgTransferSubnet) Reset()         { *m = MsgTransferSubnet{} }
+func (m *MsgTransferSubnet) String() string { return proto.CompactTextString(m) }
+func (*MsgTransferSubnet) ProtoMessage()    {}
+func (*MsgTransferSubnet) Descriptor() ([]byte, []int) {
+	return fileDescriptor_c082142baeab9c0f, []int{12}
+}
+func (m *MsgTransferSubnet) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *MsgTransferSubnet) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_MsgTransferSubnet.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *MsgTransferSubnet) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_MsgTransferSubnet.Merge(m, src)
+}
+func (m *MsgTransferSubnet) XXX_Size() int {
+	return m.Size()
+}
+func (m *MsgTransferSubnet) XXX_DiscardUnknown() {
+	xxx_messageInfo_MsgTransferSubnet.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_MsgTransferSubnet proto.InternalMessageInfo
+
+func (m *MsgTransferSubnet) GetOwner() string {
+	if m != nil {
+		return m.Owner
+	}
+	return ""
+}
+
+func (m *MsgTransferSubnet) GetNetuid() uint32 {
+	if m != nil {
+		return m.Netuid
+	}
+	return 0
+}
+
+func (m *MsgTransferSubnet) GetNewOwner() string {
+	if m != nil {
+		return m.NewOwner
+	}
+	return ""
+}
+
+func (m *MsgTransferSubnet) GetNewOwnerHotkey() string {
+	if m != nil {
+		return m.NewOwnerHotkey
+	}
+	return ""
+}
+
+type MsgTransferSubnetResponse struct {
+}
+
+func (m *MsgTransferSubnetResponse) Reset()         { *m = MsgTransferSubnetResponse{} }
+func (m *MsgTransferSubnetResponse) String() string { return proto.CompactTextString(m) }
+func (*MsgTransferSubnetResponse) ProtoMessage()    {}
+func (*MsgTransferSubnetResponse) Descriptor() ([]byte, []int) {
+	return fileDescriptor_c082142baeab9c0f, []int{13}
+}
+func (m *MsgTransferSubnetResponse) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *MsgTransferSubnetResponse) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_MsgTransferSubnetResponse.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *MsgTransferSubnetResponse) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_MsgTransferSubnetResponse.Merge(m, src)
+}
+func (m *MsgTransferSubnetResponse) XXX_Size() int {
+	return m.Size()
+}
+func (m *MsgTransferSubnetResponse) XXX_DiscardUnknown() {
+	xxx_messageInfo_MsgTransferSubnetResponse.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_MsgTransferSubnetResponse proto.InternalMessageInfo
+
+type MsgRemoveSubnet struct {
+	Sender string `protobuf:"bytes,1,opt,name=sender,proto3" json:"sender,omitempty"`
+	Netuid uint32 `protobuf:"varint,2,opt,name=netuid,proto3" json:"netuid,omitempty"`
+}
+
+func (m *MsgRemoveSubnet) Reset()         { *m = MsgRemoveSubnet{} }
+func (m *MsgRemoveSubnet) String() string { return proto.CompactTextString(m) }
+func (*MsgRemoveSubnet) ProtoMessage()    {}
+func (*MsgRemoveSubnet) Descriptor() ([]byte, []int) {
+	return fileDescriptor_c082142baeab9c0f, []int{14}
+}
+func (m *MsgRemoveSubnet) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *MsgRemoveSubnet) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_MsgRemoveSubnet.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *MsgRemoveSubnet) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_MsgRemoveSubnet.Merge(m, src)
+}
+func (m *MsgRemoveSubnet) XXX_Size() int {
+	return m.Size()
+}
+func (m *MsgRemoveSubnet) XXX_DiscardUnknown() {
+	xxx_messageInfo_MsgRemoveSubnet.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_MsgRemoveSubnet proto.InternalMessageInfo
+
+func (m *MsgRemoveSubnet) GetSender() string {
+	if m != nil {
+		return m.Sender
+	}
+	return ""
+}
+
+func (m *MsgRemoveSubnet) GetNetuid() uint32 {
+	if m != nil {
+		return m.Netuid
+	}
+	return 0
+}
+
+type MsgRemoveSubnetResponse struct {
+	Returned uint64 `protobuf:"varint,1,opt,name=returned,proto3" json:"returned,omitempty"`
+	Burned   uint64 `protobuf:"varint,2,opt,name=burned,proto3" json:"burned,omitempty"`
+}
+
+func (m *MsgRemoveSubnetResponse) Reset()         { *m = MsgRemoveSubnetResponse{} }
+func (m *MsgRemoveSubnetResponse) String() string { return proto.CompactTextString(m) }
+func (*MsgRemoveSubnetResponse) ProtoMessage()    {}
+func (*MsgRemoveSubnetResponse) Descriptor() ([]byte, []int) {
+	return fileDescriptor_c082142baeab9c0f, []int{15}
+}
+func (m *MsgRemoveSubnetResponse) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *MsgRemoveSubnetResponse) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_MsgRemoveSubnetResponse.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *MsgRemoveSubnetResponse) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_MsgRemoveSubnetResponse.Merge(m, src)
+}
+func (m *MsgRemoveSubnetResponse) XXX_Size() int {
+	return m.Size()
+}
+func (m *MsgRemoveSubnetResponse) XXX_DiscardUnknown() {
+	xxx_messageInfo_MsgRemoveSubnetResponse.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_MsgRemoveSubnetResponse proto.InternalMessageInfo
+
+func (m *MsgRemoveSubnetResponse) GetReturned() uint64 {
+	if m != nil {
+		return m.Returned
+	}
+	return 0
+}
+
+func (m *MsgRemoveSubnetResponse) GetBurned() uint64 {
+	if m != nil {
+		return m.Burned
+	}
+	return 0
+}
+
+type MsgSetHyperparams struct {
+	Sender      string      `protobuf:"bytes,1,opt,name=sender,proto3" json:"sender,omitempty"`
+	Netuid      uint32      `protobuf:"varint,2,opt,name=netuid,proto3" json:"netuid,omitempty"`
+	Hyperparams Hyperparams `protobuf:"bytes,3,opt,name=hyperparams,proto3" json:"hyperparams"`
+}
+
+func (m *MsgSetHyperparams) Reset()         { *m = MsgSetHyperparams{} }
+func (m *MsgSetHyperparams) String() string { return proto.CompactTextString(m) }
+func (*MsgSetHyperparams) ProtoMessage()    {}
+func (*MsgSetHyperparams) Descriptor() ([]byte, []int) {
+	return fileDescriptor_c082142baeab9c0f, []int{16}
+}
+func (m *MsgSetHyperparams) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *MsgSetHyperparams) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_MsgSetHyperparams.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *MsgSetHyperparams) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_MsgSetHyperparams.Merge(m, src)
+}
+func (m *MsgSetHyperparams) XXX_Size() int {
+	return m.Size()
+}
+func (m *MsgSetHyperparams) XXX_DiscardUnknown() {
+	xxx_messageInfo_MsgSetHyperparams.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_MsgSetHyperparams proto.InternalMessageInfo
+
+func (m *MsgSetHyperparams) GetSender() string {
+	if m != nil {
+		return m.Sender
+	}
+	return ""
+}
+
+func (m *MsgSetHyperparams) GetNetuid() uint32 {
+	if m != nil {
+		return m.Netuid
+	}
+	return 0
+}
+
+func (m *MsgSetHyperparams) GetHyperparams() Hyperparams {
+	if m != nil {
+		return m.Hyperparams
+	}
+	return Hyperparams{}
+}
+
+type MsgSetHyperparamsResponse struct {
+}
+
+func (m *MsgSetHyperparamsResponse) Reset()         { *m = MsgSetHyperparamsResponse{} }
+func (m *MsgSetHyperparamsResponse) String() string { return proto.CompactTextString(m) }
+func (*MsgSetHyperparamsResponse) ProtoMessage()    {}
+func (*MsgSetHyperparamsResponse) Descriptor() ([]byte, []int) {
+	return fileDescriptor_c082142baeab9c0f, []int{17}
+}
+func (m *MsgSetHyperparamsResponse) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *MsgSetHyperparamsResponse) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_MsgSetHyperparamsResponse.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *MsgSetHyperparamsResponse) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_MsgSetHyperparamsResponse.Merge(m, src)
+}
+func (m *MsgSetHyperparamsResponse) XXX_Size() int {
+	return m.Size()
+}
+func (m *MsgSetHyperparamsResponse) XXX_DiscardUnknown() {
+	xxx_messageInfo_MsgSetHyperparamsResponse.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_MsgSetHyperparamsResponse proto.InternalMessageInfo
+
+type MsgDeregister struct {
+	Sender string `protobuf:"bytes,1,opt,name=sender,proto3" json:"sender,omitempty"`
+	Hotkey string `protobuf:"bytes,2,opt,name=hotkey,proto3" json:"hotkey,omitempty"`
+	Netuid uint32 `protobuf:"varint,3,opt,name=netuid,proto3" json:"netuid,omitempty"`
+}
+
+func (m *MsgDeregister) Reset()         { *m = MsgDeregister{} }
+func (m *MsgDeregister) String() string { return proto.CompactTextString(m) }
+func (*MsgDeregister) ProtoMessage()    {}
+func (*MsgDeregister) Descriptor() ([]byte, []int) {
+	return fileDescriptor_c082142baeab9c0f, []int{18}
+}
+func (m *MsgDeregister) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *MsgDeregister) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_MsgDeregister.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *MsgDeregister) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_MsgDeregister.Merge(m, src)
+}
+func (m *MsgDeregister) XXX_Size() int {
+	return m.Size()
+}
+func (m *MsgDeregister) XXX_DiscardUnknown() {
+	xxx_messageInfo_MsgDeregister.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_MsgDeregister proto.InternalMessageInfo
+
+func (m *MsgDeregister) GetSender() string {
+	if m != nil {
+		return m.Sender
+	}
+	return ""
+}
+
+func (m *MsgDeregister) GetHotkey() string {
+	if m != nil {
+		return m.Hotkey
+	}
+	return ""
+}
+
+func (m *MsgDeregister) GetNetuid() uint32 {
+	if m != nil {
+		return m.Netuid
+	}
+	return 0
+}
+
+type MsgDeregisterResponse struct {
+}
+
+func (m *MsgDeregisterResponse) Reset()         { *m = MsgDeregisterResponse{} }
+func (m *MsgDeregisterResponse) String() string { return proto.CompactTextString(m) }
+func (*MsgDeregisterResponse) ProtoMessage()    {}
+func (*MsgDeregisterResponse) Descriptor() ([]byte, []int) {
+	return fileDescriptor_c082142baeab9c0f, []int{19}
+}
+func (m *MsgDeregisterResponse) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *MsgDeregisterResponse) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_MsgDeregisterResponse.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *MsgDeregisterResponse) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_MsgDeregisterResponse.Merge(m, src)
+}
+func (m *MsgDeregisterResponse) XXX_Size() int {
+	return m.Size()
+}
+func (m *MsgDeregisterResponse) XXX_DiscardUnknown() {
+	xxx_messageInfo_MsgDeregisterResponse.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_MsgDeregisterResponse proto.InternalMessageInfo
+
+type MsgSwapHotkey struct {
+	Coldkey   string `protobuf:"bytes,1,opt,name=coldkey,proto3" json:"coldkey,omitempty"`
+	Hotkey    string `protobuf:"bytes,2,opt,name=hotkey,proto3" json:"hotkey,omitempty"`
+	NewHotkey string `protobuf:"bytes,3,opt,name=new_hotkey,json=newHotkey,proto3" json:"new_hotkey,omitempty"`
+}
+
+func (m *MsgSwapHotkey) Reset()         { *m = MsgSwapHotkey{} }
+func (m *MsgSwapHotkey) String() string { return proto.CompactTextString(m) }
+func (*MsgSwapHotkey) ProtoMessage()    {}
+func (*MsgSwapHotkey) Descriptor() ([]byte, []int) {
+	return fileDescriptor_c082142baeab9c0f, []int{20}
+}
+func (m *MsgSwapHotkey) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *MsgSwapHotkey) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_MsgSwapHotkey.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *MsgSwapHotkey) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_MsgSwapHotkey.Merge(m, src)
+}
+func (m *MsgSwapHotkey) XXX_Size() int {
+	return m.Size()
+}
+func (m *MsgSwapHotkey) XXX_DiscardUnknown() {
+	xxx_messageInfo_MsgSwapHotkey.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_MsgSwapHotkey proto.InternalMessageInfo
+
+func (m *MsgSwapHotkey) GetColdkey() string {
+	if m != nil {
+		return m.Coldkey
+	}
+	return ""
+}
+
+func (m *MsgSwapHotkey) GetHotkey() string {
+	if m != nil {
+		return m.Hotkey
+	}
+	return ""
+}
+
+func (m *MsgSwapHotkey) GetNewHotkey() string {
+	if m != nil {
+		return m.NewHotkey
+	}
+	return ""
+}
+
+type MsgSwapHotkeyResponse struct {
+}
+
+func (m *MsgSwapHotkeyResponse) Reset()         { *m = MsgSwapHotkeyResponse{} }
+func (m *MsgSwapHotkeyResponse) String() string { return proto.CompactTextString(m) }
+func (*MsgSwapHotkeyResponse) ProtoMessage()    {}
+func (*MsgSwapHotkeyResponse) Descriptor() ([]byte, []int) {
+	return fileDescriptor_c082142baeab9c0f, []int{21}
+}
+func (m *MsgSwapHotkeyResponse) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *MsgSwapHotkeyResponse) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_MsgSwapHotkeyResponse.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *MsgSwapHotkeyResponse) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_MsgSwapHotkeyResponse.Merge(m, src)
+}
+func (m *MsgSwapHotkeyResponse) XXX_Size() int {
+	return m.Size()
+}
+func (m *MsgSwapHotkeyResponse) XXX_DiscardUnknown() {
+	xxx_messageInfo_MsgSwapHotkeyResponse.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_MsgSwapHotkeyResponse proto.InternalMessageInfo
+
+type MsgSwapColdkey struct {
+	Coldkey    string `protobuf:"bytes,1,opt,name=coldkey,proto3" json:"coldkey,omitempty"`
+	NewColdkey string `protobuf:"bytes,2,opt,name=new_coldkey,json=newColdkey,proto3" json:"new_coldkey,omitempty"`
+}
+
+func (m *MsgSwapColdkey) Reset()         { *m = MsgSwapColdkey{} }
+func (m *MsgSwapColdkey) String() string { return proto.CompactTextString(m) }
+func (*MsgSwapColdkey) ProtoMessage()    {}
+func (*MsgSwapColdkey) Descriptor() ([]byte, []int) {
+	return fileDescriptor_c082142baeab9c0f, []int{22}
+}
+func (m *MsgSwapColdkey) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *MsgSwapColdkey) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_MsgSwapColdkey.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *MsgSwapColdkey) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_MsgSwapColdkey.Merge(m, src)
+}
+func (m *MsgSwapColdkey) XXX_Size() int {
+	return m.Size()
+}
+func (m *MsgSwapColdkey) XXX_DiscardUnknown() {
+	xxx_messageInfo_MsgSwapColdkey.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_MsgSwapColdkey proto.InternalMessageInfo
+
+func (m *MsgSwapColdkey) GetColdkey() string {
+	if m != nil {
+		return m.Coldkey
+	}
+	return ""
+}
+
+func (m *MsgSwapColdkey) GetNewColdkey() string {
+	if m != nil {
+		return m.NewColdkey
+	}
+	return ""
+}
+
+type MsgSwapColdkeyResponse struct {
+}
+
+func (m *MsgSwapColdkeyResponse) Reset()         { *m = MsgSwapColdkeyResponse{} }
+func (m *MsgSwapColdkeyResponse) String() string { return proto.CompactTextString(m) }
+func (*MsgSwapColdkeyResponse) ProtoMessage()    {}
+func (*MsgSwapColdkeyResponse) Descriptor() ([]byte, []int) {
+	return fileDescriptor_c082142baeab9c0f, []int{23}
+}
+func (m *MsgSwapColdkeyResponse) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *MsgSwapColdkeyResponse) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_MsgSwapColdkeyResponse.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *MsgSwapColdkeyResponse) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_MsgSwapColdkeyResponse.Merge(m, src)
+}
+func (m *MsgSwapColdkeyResponse) XXX_Size() int {
+	return m.Size()
+}
+func (m *MsgSwapColdkeyResponse) XXX_DiscardUnknown() {
+	xxx_messageInfo_MsgSwapColdkeyResponse.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_MsgSwapColdkeyResponse proto.InternalMessageInfo
+
+type MsgSetIdentity struct {
+	Account  string   `protobuf:"bytes,1,opt,name=account,proto3" json:"account,omitempty"`
+	Netuid   uint32   `protobuf:"varint,2,opt,name=netuid,proto3" json:"netuid,omitempty"`
+	Identity Identity `protobuf:"bytes,3,opt,name=identity,proto3" json:"identity"`
+}
+
+func (m *MsgSetIdentity) Reset()         { *m = MsgSetIdentity{} }
+func (m *MsgSetIdentity) String() string { return proto.CompactTextString(m) }
+func (*MsgSetIdentity) ProtoMessage()    {}
+func (*MsgSetIdentity) Descriptor() ([]byte, []int) {
+	return fileDescriptor_c082142baeab9c0f, []int{24}
+}
+func (m *MsgSetIdentity) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *MsgSetIdentity) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_MsgSetIdentity.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *MsgSetIdentity) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_MsgSetIdentity.Merge(m, src)
+}
+func (m *MsgSetIdentity) XXX_Size() int {
+	return m.Size()
+}
+func (m *MsgSetIdentity) XXX_DiscardUnknown() {
+	xxx_messageInfo_MsgSetIdentity.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_MsgSetIdentity proto.InternalMessageInfo
+
+func (m *MsgSetIdentity) GetAccount() string {
+	if m != nil {
+		return m.Account
+	}
+	return ""
+}
+
+func (m *MsgSetIdentity) GetNetuid() uint32 {
+	if m != nil {
+		return m.Netuid
+	}
+	return 0
+}
+
+func (m *MsgSetIdentity) GetIdentity() Identity {
+	if m != nil {
+		return m.Identity
+	}
+	return Identity{}
+}
+
+type MsgSetIdentityResponse struct {
+}
+
+func (m *MsgSetIdentityResponse) Reset()         { *m = MsgSetIdentityResponse{} }
+func (m *MsgSetIdentityResponse) String() string { return proto.CompactTextString(m) }
+func (*MsgSetIdentityResponse) ProtoMessage()    {}
+func (*MsgSetIdentityResponse) Descriptor() ([]byte, []int) {
+	return fileDescriptor_c082142baeab9c0f, []int{25}
+}
+func (m *MsgSetIdentityResponse) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *MsgSetIdentityResponse) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_MsgSetIdentityResponse.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *MsgSetIdentityResponse) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_MsgSetIdentityResponse.Merge(m, src)
+}
+func (m *MsgSetIdentityResponse) XXX_Size() int {
+	return m.Size()
+}
+func (m *MsgSetIdentityResponse) XXX_DiscardUnknown() {
+	xxx_messageInfo_MsgSetIdentityResponse.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_MsgSetIdentityResponse proto.InternalMessageInfo
+
+type MsgSetRootWeights struct {
+	Hotkey  string   `protobuf:"bytes,1,opt,name=hotkey,proto3" json:"hotkey,omitempty"`
+	Netuids []uint32 `protobuf:"varint,2,rep,packed,name=netuids,proto3" json:"netuids,omitempty"`
+	Values  []uint32 `protobuf:"varint,3,rep,packed,name=values,proto3" json:"values,omitempty"`
+}
+
+func (m *MsgSetRootWeights) Reset()         { *m = MsgSetRootWeights{} }
+func (m *MsgSetRootWeights) String() string { return proto.CompactTextString(m) }
+func (*MsgSetRootWeights) ProtoMessage()    {}
+func (*MsgSetRootWeights) Descriptor() ([]byte, []int) {
+	return fileDescriptor_c082142baeab9c0f, []int{26}
+}
+func (m *MsgSetRootWeights) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *MsgSetRootWeights) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_MsgSetRootWeights.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *MsgSetRootWeights) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_MsgSetRootWeights.Merge(m, src)
+}
+func (m *MsgSetRootWeights) XXX_Size() int {
+	return m.Size()
+}
+func (m *MsgSetRootWeights) XXX_DiscardUnknown() {
+	xxx_messageInfo_MsgSetRootWeights.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_MsgSetRootWeights proto.InternalMessageInfo
+
+func (m *MsgSetRootWeights) GetHotkey() string {
+	if m != nil {
+		return m.Hotkey
+	}
+	return ""
+}
+
+func (m *MsgSetRootWeights) GetNetuids() []uint32 {
+	if m != nil {
+		return m.Netuids
+	}
+	return nil
+}
+
+func (m *MsgSetRootWeights) GetValues() []uint32 {
+	if m != nil {
+		return m.Values
+	}
+	return nil
+}
+
+type MsgSetRootWeightsResponse struct {
+}
+
+func (m *MsgSetRootWeightsResponse) Reset()         { *m = MsgSetRootWeightsResponse{} }
+func (m *MsgSetRootWeightsResponse) String() string { return proto.CompactTextString(m) }
+func (*MsgSetRootWeightsResponse) ProtoMessage()    {}
+func (*MsgSetRootWeightsResponse) Descriptor() ([]byte, []int) {
+	return fileDescriptor_c082142baeab9c0f, []int{27}
+}
+func (m *MsgSetRootWeightsResponse) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *MsgSetRootWeightsResponse) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_MsgSetRootWeightsResponse.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *MsgSetRootWeightsResponse) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_MsgSetRootWeightsResponse.Merge(m, src)
+}
+func (m *MsgSetRootWeightsResponse) XXX_Size() int {
+	return m.Size()
+}
+func (m *MsgSetRootWeightsResponse) XXX_DiscardUnknown() {
+	xxx_messageInfo_MsgSetRootWeightsResponse.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_MsgSetRootWeightsResponse proto.InternalMessageInfo
+
+type MsgCommitWeights struct {
+	Hotkey     string `protobuf:"bytes,1,opt,name=hotkey,proto3" json:"hotkey,omitempty"`
+	Netuid     uint32 `protobuf:"varint,2,opt,name=netuid,proto3" json:"netuid,omitempty"`
+	Round      uint64 `protobuf:"varint,3,opt,name=round,proto3" json:"round,omitempty"`
+	Ciphertext []byte `protobuf:"bytes,4,opt,name=ciphertext,proto3" json:"ciphertext,omitempty"`
+	Epoch      uint64 `protobuf:"varint,5,opt,name=epoch,proto3" json:"epoch,omitempty"`
+}
+
+func (m *MsgCommitWeights) Reset()         { *m = MsgCommitWeights{} }
+func (m *MsgCommitWeights) String() string { return proto.CompactTextString(m) }
+func (*MsgCommitWeights) ProtoMessage()    {}
+func (*MsgCommitWeights) Descriptor() ([]byte, []int) {
+	return fileDescriptor_c082142baeab9c0f, []int{28}
+}
+func (m *MsgCommitWeights) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *MsgCommitWeights) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_MsgCommitWeights.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *MsgCommitWeights) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_MsgCommitWeights.Merge(m, src)
+}
+func (m *MsgCommitWeights) XXX_Size() int {
+	return m.Size()
+}
+func (m *MsgCommitWeights) XXX_DiscardUnknown() {
+	xxx_messageInfo_MsgCommitWeights.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_MsgCommitWeights proto.InternalMessageInfo
+
+func (m *MsgCommitWeights) GetHotkey() string {
+	if m != nil {
+		return m.Hotkey
+	}
+	return ""
+}
+
+func (m *MsgCommitWeights) GetNetuid() uint32 {
+	if m != nil {
+		return m.Netuid
+	}
+	return 0
+}
+
+func (m *MsgCommitWeights) GetRound() uint64 {
+	if m != nil {
+		return m.Round
+	}
+	return 0
+}
+
+func (m *MsgCommitWeights) GetCiphertext() []byte {
+	if m != nil {
+		return m.Ciphertext
+	}
+	return nil
+}
+
+func (m *MsgCommitWeights) GetEpoch() uint64 {
+	if m != nil {
+		return m.Epoch
+	}
+	return 0
+}
+
+type MsgCommitWeightsResponse struct {
+	Id uint64 `protobuf:"varint,1,opt,name=id,proto3" json:"id,omitempty"`
+}
+
+func (m *MsgCommitWeightsResponse) Reset()         { *m = MsgCommitWeightsResponse{} }
+func (m *MsgCommitWeightsResponse) String() string { return proto.CompactTextString(m) }
+func (*MsgCommitWeightsResponse) ProtoMessage()    {}
+func (*MsgCommitWeightsResponse) Descriptor() ([]byte, []int) {
+	return fileDescriptor_c082142baeab9c0f, []int{29}
+}
+func (m *MsgCommitWeightsResponse) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *MsgCommitWeightsResponse) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_MsgCommitWeightsResponse.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *MsgCommitWeightsResponse) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_MsgCommitWeightsResponse.Merge(m, src)
+}
+func (m *MsgCommitWeightsResponse) XXX_Size() int {
+	return m.Size()
+}
+func (m *MsgCommitWeightsResponse) XXX_DiscardUnknown() {
+	xxx_messageInfo_MsgCommitWeightsResponse.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_MsgCommitWeightsResponse proto.InternalMessageInfo
+
+func (m *MsgCommitWeightsResponse) GetId() uint64 {
+	if m != nil {
+		return m.Id
+	}
+	return 0
+}
+
+type MsgCommitHash struct {
+	Hotkey  string         `protobuf:"bytes,1,opt,name=hotkey,proto3" json:"hotkey,omitempty"`
+	Netuid  uint32         `protobuf:"varint,2,opt,name=netuid,proto3" json:"netuid,omitempty"`
+	Hash    []byte         `protobuf:"bytes,3,opt,name=hash,proto3" json:"hash,omitempty"`
+	Opening *SealedWeights `protobuf:"bytes,4,opt,name=opening,proto3" json:"opening,omitempty"`
+	Epoch   uint64         `protobuf:"varint,5,opt,name=epoch,proto3" json:"epoch,omitempty"`
+}
+
+func (m *MsgCommitHash) Reset()         { *m = MsgCommitHash{} }
+func (m *MsgCommitHash) String() string { return proto.CompactTextString(m) }
+func (*MsgCommitHash) ProtoMessage()    {}
+func (*MsgCommitHash) Descriptor() ([]byte, []int) {
+	return fileDescriptor_c082142baeab9c0f, []int{30}
+}
+func (m *MsgCommitHash) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *MsgCommitHash) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_MsgCommitHash.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *MsgCommitHash) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_MsgCommitHash.Merge(m, src)
+}
+func (m *MsgCommitHash) XXX_Size() int {
+	return m.Size()
+}
+func (m *MsgCommitHash) XXX_DiscardUnknown() {
+	xxx_messageInfo_MsgCommitHash.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_MsgCommitHash proto.InternalMessageInfo
+
+func (m *MsgCommitHash) GetHotkey() string {
+	if m != nil {
+		return m.Hotkey
+	}
+	return ""
+}
+
+func (m *MsgCommitHash) GetNetuid() uint32 {
+	if m != nil {
+		return m.Netuid
+	}
+	return 0
+}
+
+func (m *MsgCommitHash) GetHash() []byte {
+	if m != nil {
+		return m.Hash
+	}
+	return nil
+}
+
+func (m *MsgCommitHash) GetOpening() *SealedWeights {
+	if m != nil {
+		return m.Opening
+	}
+	return nil
+}
+
+func (m *MsgCommitHash) GetEpoch() uint64 {
+	if m != nil {
+		return m.Epoch
+	}
+	return 0
+}
+
+type MsgCommitHashResponse struct {
+	Id uint64 `protobuf:"varint,1,opt,name=id,proto3" json:"id,omitempty"`
+}
+
+func (m *MsgCommitHashResponse) Reset()         { *m = MsgCommitHashResponse{} }
+func (m *MsgCommitHashResponse) String() string { return proto.CompactTextString(m) }
+func (*MsgCommitHashResponse) ProtoMessage()    {}
+func (*MsgCommitHashResponse) Descriptor() ([]byte, []int) {
+	return fileDescriptor_c082142baeab9c0f, []int{31}
+}
+func (m *MsgCommitHashResponse) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *MsgCommitHashResponse) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_MsgCommitHashResponse.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *MsgCommitHashResponse) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_MsgCommitHashResponse.Merge(m, src)
+}
+func (m *MsgCommitHashResponse) XXX_Size() int {
+	return m.Size()
+}
+func (m *MsgCommitHashResponse) XXX_DiscardUnknown() {
+	xxx_messageInfo_MsgCommitHashResponse.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_MsgCommitHashResponse proto.InternalMessageInfo
+
+func (m *MsgCommitHashResponse) GetId() uint64 {
+	if m != nil {
+		return m.Id
+	}
+	return 0
+}
+
+type MsgSubmitPulse struct {
+	Sender    string `protobuf:"bytes,1,opt,name=sender,proto3" json:"sender,omitempty"`
+	Round     uint64 `protobuf:"varint,2,opt,name=round,proto3" json:"round,omitempty"`
+	Signature []byte `protobuf:"bytes,3,opt,name=signature,proto3" json:"signature,omitempty"`
+}
+
+func (m *MsgSubmitPulse) Reset()         { *m = MsgSubmitPulse{} }
+func (m *MsgSubmitPulse) String() string { return proto.CompactTextString(m) }
+func (*MsgSubmitPulse) ProtoMessage()    {}
+func (*MsgSubmitPulse) Descriptor() ([]byte, []int) {
+	return fileDescriptor_c082142baeab9c0f, []int{32}
+}
+func (m *MsgSubmitPulse) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *MsgSubmitPulse) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_MsgSubmitPulse.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *MsgSubmitPulse) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_MsgSubmitPulse.Merge(m, src)
+}
+func (m *MsgSubmitPulse) XXX_Size() int {
+	return m.Size()
+}
+func (m *MsgSubmitPulse) XXX_DiscardUnknown() {
+	xxx_messageInfo_MsgSubmitPulse.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_MsgSubmitPulse proto.InternalMessageInfo
+
+func (m *MsgSubmitPulse) GetSender() string {
+	if m != nil {
+		return m.Sender
+	}
+	return ""
+}
+
+func (m *MsgSubmitPulse) GetRound() uint64 {
+	if m != nil {
+		return m.Round
+	}
+	return 0
+}
+
+func (m *MsgSubmitPulse) GetSignature() []byte {
+	if m != nil {
+		return m.Signature
+	}
+	return nil
+}
+
+type MsgSubmitPulseResponse struct {
+}
+
+func (m *MsgSubmitPulseResponse) Reset()         { *m = MsgSubmitPulseResponse{} }
+func (m *MsgSubmitPulseResponse) String() string { return proto.CompactTextString(m) }
+func (*MsgSubmitPulseResponse) ProtoMessage()    {}
+func (*MsgSubmitPulseResponse) Descriptor() ([]byte, []int) {
+	return fileDescriptor_c082142baeab9c0f, []int{33}
+}
+func (m *MsgSubmitPulseResponse) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *MsgSubmitPulseResponse) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_MsgSubmitPulseResponse.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *MsgSubmitPulseResponse) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_MsgSubmitPulseResponse.Merge(m, src)
+}
+func (m *MsgSubmitPulseResponse) XXX_Size() int {
+	return m.Size()
+}
+func (m *MsgSubmitPulseResponse) XXX_DiscardUnknown() {
+	xxx_messageInfo_MsgSubmitPulseResponse.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_MsgSubmitPulseResponse proto.InternalMessageInfo
+
 func init() {
 	proto.RegisterType((*MsgCreateSubnet)(nil), "plexus.subnet.v1.MsgCreateSubnet")
 	proto.RegisterType((*MsgCreateSubnetResponse)(nil), "plexus.subnet.v1.MsgCreateSubnetResponse")
@@ -668,64 +1782,131 @@ func init() {
 	proto.RegisterType((*MsgBindHotkeyResponse)(nil), "plexus.subnet.v1.MsgBindHotkeyResponse")
 	proto.RegisterType((*MsgUpdateParams)(nil), "plexus.subnet.v1.MsgUpdateParams")
 	proto.RegisterType((*MsgUpdateParamsResponse)(nil), "plexus.subnet.v1.MsgUpdateParamsResponse")
+	proto.RegisterType((*MsgTransferSubnet)(nil), "plexus.subnet.v1.MsgTransferSubnet")
+	proto.RegisterType((*MsgTransferSubnetResponse)(nil), "plexus.subnet.v1.MsgTransferSubnetResponse")
+	proto.RegisterType((*MsgRemoveSubnet)(nil), "plexus.subnet.v1.MsgRemoveSubnet")
+	proto.RegisterType((*MsgRemoveSubnetResponse)(nil), "plexus.subnet.v1.MsgRemoveSubnetResponse")
+	proto.RegisterType((*MsgSetHyperparams)(nil), "plexus.subnet.v1.MsgSetHyperparams")
+	proto.RegisterType((*MsgSetHyperparamsResponse)(nil), "plexus.subnet.v1.MsgSetHyperparamsResponse")
+	proto.RegisterType((*MsgDeregister)(nil), "plexus.subnet.v1.MsgDeregister")
+	proto.RegisterType((*MsgDeregisterResponse)(nil), "plexus.subnet.v1.MsgDeregisterResponse")
+	proto.RegisterType((*MsgSwapHotkey)(nil), "plexus.subnet.v1.MsgSwapHotkey")
+	proto.RegisterType((*MsgSwapHotkeyResponse)(nil), "plexus.subnet.v1.MsgSwapHotkeyResponse")
+	proto.RegisterType((*MsgSwapColdkey)(nil), "plexus.subnet.v1.MsgSwapColdkey")
+	proto.RegisterType((*MsgSwapColdkeyResponse)(nil), "plexus.subnet.v1.MsgSwapColdkeyResponse")
+	proto.RegisterType((*MsgSetIdentity)(nil), "plexus.subnet.v1.MsgSetIdentity")
+	proto.RegisterType((*MsgSetIdentityResponse)(nil), "plexus.subnet.v1.MsgSetIdentityResponse")
+	proto.RegisterType((*MsgSetRootWeights)(nil), "plexus.subnet.v1.MsgSetRootWeights")
+	proto.RegisterType((*MsgSetRootWeightsResponse)(nil), "plexus.subnet.v1.MsgSetRootWeightsResponse")
+	proto.RegisterType((*MsgCommitWeights)(nil), "plexus.subnet.v1.MsgCommitWeights")
+	proto.RegisterType((*MsgCommitWeightsResponse)(nil), "plexus.subnet.v1.MsgCommitWeightsResponse")
+	proto.RegisterType((*MsgCommitHash)(nil), "plexus.subnet.v1.MsgCommitHash")
+	proto.RegisterType((*MsgCommitHashResponse)(nil), "plexus.subnet.v1.MsgCommitHashResponse")
+	proto.RegisterType((*MsgSubmitPulse)(nil), "plexus.subnet.v1.MsgSubmitPulse")
+	proto.RegisterType((*MsgSubmitPulseResponse)(nil), "plexus.subnet.v1.MsgSubmitPulseResponse")
 }
 
 func init() { proto.RegisterFile("plexus/subnet/v1/tx.proto", fileDescriptor_c082142baeab9c0f) }
 
 var fileDescriptor_c082142baeab9c0f = []byte{
-	// 822 bytes of a gzipped FileDescriptorProto
-	0x1f, 0x8b, 0x08, 0x00, 0x00, 0x00, 0x00, 0x00, 0x02, 0xff, 0xac, 0x56, 0xcd, 0x6b, 0xdb, 0x48,
-	0x14, 0xb7, 0xe2, 0x8f, 0x38, 0xe3, 0x84, 0xcd, 0x6a, 0xb3, 0x89, 0xac, 0xdd, 0x38, 0x59, 0xc1,
-	0xee, 0x66, 0xbd, 0x1b, 0x3b, 0xf1, 0x2e, 0x7b, 0xb0, 0x0f, 0x4b, 0xbc, 0x84, 0xf6, 0x50, 0x43,
-	0x50, 0x48, 0x0b, 0xa5, 0x10, 0x64, 0x6b, 0x90, 0x45, 0x2c, 0x8d, 0xd0, 0x8c, 0x5c, 0xe7, 0x56,
-	0x7a, 0xec, 0xa9, 0xd0, 0xff, 0xa1, 0xf4, 0x98, 0x43, 0x0f, 0xbd, 0xf5, 0x9a, 0x43, 0x0f, 0x21,
-	0xa7, 0x42, 0xa1, 0x94, 0xe4, 0x90, 0x7f, 0xa3, 0xcc, 0x87, 0x64, 0xd9, 0x96, 0xeb, 0x06, 0x7a,
-	0x11, 0x6f, 0xde, 0xfb, 0xbd, 0x8f, 0xdf, 0x9b, 0x37, 0x0f, 0x81, 0xa2, 0xd7, 0x83, 0x83, 0x00,
-	0x57, 0x71, 0xd0, 0x76, 0x21, 0xa9, 0xf6, 0x77, 0xab, 0x64, 0x50, 0xf1, 0x7c, 0x44, 0x90, 0xbc,
-	0xcc, 0x4d, 0x15, 0x6e, 0xaa, 0xf4, 0x77, 0xd5, 0xef, 0x0d, 0xc7, 0x76, 0x51, 0x95, 0x7d, 0x39,
-	0x48, 0x5d, 0xeb, 0x20, 0xec, 0x20, 0x5c, 0x75, 0xb0, 0x45, 0x9d, 0x1d, 0x6c, 0x09, 0x43, 0x91,
-	0x1b, 0x8e, 0xd9, 0xa9, 0xca, 0x0f, 0xc2, 0xb4, 0x62, 0x21, 0x0b, 0x71, 0x3d, 0x95, 0x84, 0xf6,
-	0xe7, 0xc9, 0x4a, 0x4e, 0x3d, 0x28, 0x7c, 0xb4, 0x0f, 0x12, 0xf8, 0xae, 0x85, 0xad, 0xff, 0x7d,
-	0x68, 0x10, 0x78, 0xc8, 0x20, 0x72, 0x05, 0x64, 0xd1, 0x63, 0x17, 0xfa, 0x8a, 0xb4, 0x29, 0x6d,
-	0x2d, 0x34, 0x95, 0xcb, 0xd7, 0xdb, 0x2b, 0x22, 0xd1, 0x9e, 0x69, 0xfa, 0x10, 0xe3, 0x43, 0xe2,
-	0xdb, 0xae, 0xa5, 0x73, 0x98, 0xdc, 0x00, 0x8b, 0x4c, 0x38, 0xee, 0x22, 0x72, 0x02, 0x4f, 0x95,
-	0xb9, 0x19, 0x6e, 0x05, 0x86, 0xbe, 0xcb, 0xc0, 0xb2, 0x0c, 0x32, 0xae, 0xe1, 0x40, 0x25, 0x4d,
-	0x9d, 0x74, 0x26, 0xcb, 0x45, 0x90, 0x77, 0x8c, 0xc1, 0x71, 0x0f, 0x75, 0x4e, 0x94, 0xcc, 0xa6,
-	0xb4, 0x95, 0xd1, 0xe7, 0x1d, 0x63, 0x70, 0x0f, 0x75, 0x4e, 0xea, 0x7f, 0x3d, 0xbd, 0x39, 0x2b,
-	0xf3, 0xbc, 0xcf, 0x6e, 0xce, 0xca, 0xeb, 0xa3, 0xe4, 0xc6, 0x98, 0x68, 0xfb, 0x60, 0x6d, 0x4c,
-	0xa5, 0x43, 0xec, 0x21, 0x17, 0x43, 0x79, 0x15, 0xe4, 0x5c, 0x48, 0x02, 0xdb, 0x64, 0x2c, 0x97,
-	0x74, 0x71, 0xa2, 0xf5, 0xb0, 0xbc, 0x73, 0x2c, 0x2f, 0x93, 0xb5, 0x4b, 0x09, 0x14, 0x5a, 0xd8,
-	0xd2, 0xa1, 0x65, 0x63, 0x02, 0x7d, 0xb9, 0x06, 0xe6, 0x3b, 0xa8, 0x67, 0x52, 0xae, 0xb3, 0x5a,
-	0x14, 0x02, 0xe5, 0x1d, 0x90, 0xfb, 0xca, 0xf6, 0x08, 0x5c, 0xac, 0xc2, 0xf4, 0x48, 0x85, 0xa2,
-	0x3b, 0xed, 0xc0, 0x77, 0x63, 0xdd, 0x69, 0x06, 0xbe, 0x5b, 0x2f, 0xd3, 0xee, 0x84, 0x29, 0x69,
-	0x7f, 0x8a, 0x13, 0xfd, 0x09, 0x49, 0x68, 0xff, 0x81, 0x1f, 0x62, 0xc7, 0xa8, 0x2f, 0xcb, 0x20,
-	0x3d, 0x6c, 0x0a, 0x15, 0x69, 0x1d, 0x34, 0x17, 0x34, 0x45, 0x4f, 0xc4, 0x49, 0x7b, 0x2b, 0x81,
-	0x7c, 0x0b, 0x5b, 0x87, 0xd0, 0xef, 0xc3, 0x18, 0x3d, 0xe9, 0xd6, 0xf4, 0xe6, 0x46, 0xe8, 0xed,
-	0x81, 0x3c, 0x74, 0x4d, 0x0f, 0xd9, 0x2e, 0x61, 0xc4, 0x0b, 0x35, 0xb5, 0x32, 0xfe, 0x62, 0x2a,
-	0xfb, 0x02, 0xd1, 0x5c, 0x38, 0xff, 0xb8, 0x91, 0x7a, 0x75, 0x73, 0x56, 0x96, 0xf4, 0xc8, 0xad,
-	0xfe, 0x1b, 0x6d, 0x83, 0xc8, 0x43, 0xbb, 0xb0, 0x3a, 0xd1, 0x05, 0x56, 0xb4, 0x26, 0x83, 0xe5,
-	0x50, 0x0e, 0xf9, 0x6b, 0xef, 0x24, 0xb0, 0xc4, 0x94, 0xe4, 0x01, 0xb4, 0xad, 0x2e, 0xc1, 0xdf,
-	0x90, 0x9a, 0x0c, 0x32, 0x81, 0x6d, 0x62, 0x25, 0xbd, 0x99, 0xde, 0x5a, 0xd2, 0x99, 0x4c, 0xb1,
-	0x7d, 0xa3, 0x17, 0x40, 0xac, 0x64, 0x98, 0x56, 0x9c, 0x64, 0x05, 0xcc, 0xf7, 0xa1, 0x8f, 0x6d,
-	0xe4, 0x2a, 0x59, 0x7e, 0xc9, 0xe2, 0x58, 0xff, 0x73, 0x8c, 0xdd, 0x4f, 0x09, 0xec, 0xc2, 0xe2,
-	0xb5, 0x35, 0xf0, 0xe3, 0x88, 0x22, 0xe2, 0xf9, 0x92, 0xf3, 0x6c, 0xda, 0xae, 0x29, 0x5e, 0xe2,
-	0x3f, 0x20, 0x8f, 0x3c, 0xe8, 0x1b, 0x04, 0xcd, 0x7e, 0xf9, 0x11, 0xf2, 0xf6, 0x73, 0x5d, 0xdf,
-	0xa6, 0xf5, 0x47, 0x01, 0x92, 0x19, 0x0c, 0xcb, 0x12, 0x0c, 0x86, 0x8a, 0x88, 0xc1, 0x1b, 0xbe,
-	0xba, 0x8e, 0x3c, 0xd3, 0x20, 0xf0, 0xc0, 0xf0, 0x0d, 0x07, 0xcb, 0xff, 0x82, 0x05, 0x23, 0x20,
-	0x5d, 0xe4, 0xdb, 0x64, 0xf6, 0x75, 0x0d, 0xa1, 0x72, 0x03, 0xe4, 0x3c, 0x16, 0x81, 0xb1, 0x28,
-	0xd4, 0x94, 0xc9, 0x91, 0xe3, 0x19, 0xe2, 0x03, 0x27, 0x5c, 0xea, 0x3b, 0x94, 0xd0, 0x30, 0x58,
-	0xf2, 0x5e, 0x8a, 0x97, 0xa9, 0x15, 0xd9, 0x5e, 0x8a, 0xab, 0x42, 0x56, 0xb5, 0x17, 0x19, 0x90,
-	0x6e, 0x61, 0x4b, 0x7e, 0x04, 0x16, 0x47, 0x96, 0xf2, 0x2f, 0x93, 0x15, 0x8d, 0xad, 0x36, 0xf5,
-	0x8f, 0x99, 0x90, 0xe8, 0x95, 0x1f, 0x80, 0x7c, 0xb4, 0xcd, 0xd6, 0x13, 0xdd, 0x42, 0xb3, 0xfa,
-	0xeb, 0x17, 0xcd, 0x51, 0xc4, 0x3b, 0x20, 0xcb, 0x37, 0x81, 0x9a, 0x88, 0x67, 0x36, 0x55, 0x9b,
-	0x6e, 0x8b, 0x02, 0xdd, 0x07, 0x20, 0xf6, 0xf8, 0x36, 0xa6, 0x78, 0x84, 0x00, 0xf5, 0xf7, 0x19,
-	0x80, 0x78, 0xdc, 0xd8, 0xb0, 0x27, 0xc7, 0x1d, 0x02, 0xa6, 0xc4, 0x9d, 0x1c, 0x43, 0x7a, 0x51,
-	0x23, 0x23, 0x98, 0x7c, 0x51, 0x71, 0xc8, 0x94, 0x8b, 0x4a, 0x1a, 0x07, 0x35, 0xfb, 0x84, 0x8e,
-	0x5a, 0xf3, 0xe8, 0xfc, 0xaa, 0x24, 0x5d, 0x5c, 0x95, 0xa4, 0x4f, 0x57, 0x25, 0xe9, 0xf9, 0x75,
-	0x29, 0x75, 0x71, 0x5d, 0x4a, 0xbd, 0xbf, 0x2e, 0xa5, 0x1e, 0x36, 0x2c, 0x9b, 0x74, 0x83, 0x76,
-	0xa5, 0x83, 0x9c, 0x2a, 0x8f, 0x4a, 0x07, 0x4e, 0x8c, 0x1f, 0xff, 0x19, 0x18, 0xff, 0x01, 0x68,
-	0x70, 0xa9, 0xbf, 0xdb, 0xce, 0x31, 0xc0, 0xdf, 0x9f, 0x03, 0x00, 0x00, 0xff, 0xff, 0x6e, 0xb2,
-	0x32, 0xec, 0xae, 0x08, 0x00, 0x00,
+	// 1550 bytes of a gzipped FileDescriptorProto
+	0x1f, 0x8b, 0x08, 0x00, 0x00, 0x00, 0x00, 0x00, 0x02, 0xff, 0xbc, 0x58, 0xcf, 0x6f, 0x1b, 0xc5,
+	0x17, 0xcf, 0xda, 0xce, 0xaf, 0xe7, 0x24, 0xdf, 0x74, 0xbf, 0xa5, 0x75, 0xdc, 0xd6, 0x49, 0xb7,
+	0x82, 0x86, 0xb4, 0xb5, 0xdb, 0xf0, 0x4b, 0x75, 0x0e, 0xa8, 0x29, 0x15, 0x05, 0x11, 0x51, 0x39,
+	0x14, 0x04, 0xaa, 0x14, 0xad, 0xed, 0x61, 0xbd, 0x6a, 0xbc, 0xb3, 0xda, 0xd9, 0x75, 0xd2, 0x1b,
+	0xe2, 0xc0, 0xa1, 0x27, 0x6e, 0xfc, 0x03, 0x08, 0xf5, 0x84, 0x7a, 0xe0, 0xc0, 0x8d, 0x6b, 0x0f,
+	0x08, 0x55, 0x3d, 0x55, 0x80, 0x10, 0x6a, 0x0f, 0x3d, 0xf0, 0x4f, 0xa0, 0xf9, 0xb1, 0xb3, 0xb3,
+	0xde, 0x9d, 0x6e, 0x5b, 0x02, 0x17, 0x6b, 0xe6, 0xcd, 0xe7, 0xcd, 0xcc, 0xe7, 0x33, 0x33, 0xef,
+	0xbd, 0x35, 0x2c, 0xf9, 0xbb, 0x68, 0x3f, 0x22, 0x2d, 0x12, 0x75, 0x3d, 0x14, 0xb6, 0x46, 0x17,
+	0x5a, 0xe1, 0x7e, 0xd3, 0x0f, 0x70, 0x88, 0xcd, 0x45, 0x3e, 0xd4, 0xe4, 0x43, 0xcd, 0xd1, 0x85,
+	0xfa, 0x21, 0x7b, 0xe8, 0x7a, 0xb8, 0xc5, 0x7e, 0x39, 0xa8, 0x7e, 0xb4, 0x87, 0xc9, 0x10, 0x93,
+	0xd6, 0x90, 0x38, 0xd4, 0x79, 0x48, 0x1c, 0x31, 0xb0, 0xc4, 0x07, 0x76, 0x58, 0xaf, 0xc5, 0x3b,
+	0x62, 0xe8, 0xb0, 0x83, 0x1d, 0xcc, 0xed, 0xb4, 0x25, 0xac, 0xc7, 0xb3, 0x3b, 0xb9, 0xe5, 0x23,
+	0xe1, 0x63, 0xfd, 0x66, 0xc0, 0xff, 0xb6, 0x88, 0x73, 0x39, 0x40, 0x76, 0x88, 0xb6, 0x19, 0xc4,
+	0x6c, 0xc2, 0x24, 0xde, 0xf3, 0x50, 0x50, 0x33, 0x56, 0x8c, 0xd5, 0xd9, 0xcd, 0xda, 0x83, 0x1f,
+	0xce, 0x1d, 0x16, 0x0b, 0x5d, 0xea, 0xf7, 0x03, 0x44, 0xc8, 0x76, 0x18, 0xb8, 0x9e, 0xd3, 0xe1,
+	0x30, 0x73, 0x03, 0xe6, 0x58, 0x63, 0x67, 0x80, 0xc3, 0x9b, 0xe8, 0x56, 0xad, 0x54, 0xe0, 0x56,
+	0x65, 0xe8, 0xab, 0x0c, 0x6c, 0x9a, 0x50, 0xf1, 0xec, 0x21, 0xaa, 0x95, 0xa9, 0x53, 0x87, 0xb5,
+	0xcd, 0x25, 0x98, 0x19, 0xda, 0xfb, 0x3b, 0xbb, 0xb8, 0x77, 0xb3, 0x56, 0x59, 0x31, 0x56, 0x2b,
+	0x9d, 0xe9, 0xa1, 0xbd, 0xff, 0x01, 0xee, 0xdd, 0x6c, 0x9f, 0xfd, 0xf2, 0xc9, 0xdd, 0x35, 0xbe,
+	0xee, 0xed, 0x27, 0x77, 0xd7, 0x4e, 0xa4, 0xc9, 0x8d, 0x31, 0xb1, 0xae, 0xc0, 0xd1, 0x31, 0x53,
+	0x07, 0x11, 0x1f, 0x7b, 0x04, 0x99, 0x47, 0x60, 0xca, 0x43, 0x61, 0xe4, 0xf6, 0x19, 0xcb, 0xf9,
+	0x8e, 0xe8, 0xd1, 0xfd, 0xb0, 0x75, 0x4b, 0x6c, 0x5d, 0xd6, 0xb6, 0x1e, 0x18, 0x50, 0xdd, 0x22,
+	0x4e, 0x07, 0x39, 0x2e, 0x09, 0x51, 0x60, 0xae, 0xc3, 0x74, 0x0f, 0xef, 0xf6, 0x29, 0xd7, 0x22,
+	0x89, 0x62, 0xa0, 0x79, 0x1e, 0xa6, 0x9e, 0x51, 0x1e, 0x81, 0x53, 0x76, 0x58, 0x4e, 0xed, 0x50,
+	0xa8, 0xd3, 0x8d, 0x02, 0x4f, 0x51, 0x67, 0x33, 0x0a, 0xbc, 0xf6, 0x1a, 0x55, 0x27, 0x5e, 0x92,
+	0xea, 0xb3, 0x94, 0xd1, 0x27, 0x26, 0x61, 0xbd, 0x0d, 0xff, 0x57, 0xba, 0x52, 0x97, 0x45, 0x28,
+	0x27, 0xa2, 0xd0, 0x26, 0xdd, 0x07, 0x5d, 0x0b, 0xf5, 0x85, 0x26, 0xa2, 0x67, 0xfd, 0x64, 0xc0,
+	0xcc, 0x16, 0x71, 0xb6, 0x51, 0x30, 0x42, 0x0a, 0x3d, 0xe3, 0xb9, 0xe9, 0x95, 0x52, 0xf4, 0x2e,
+	0xc1, 0x0c, 0xf2, 0xfa, 0x3e, 0x76, 0xbd, 0x90, 0x11, 0xaf, 0xae, 0xd7, 0x9b, 0xe3, 0x2f, 0xa6,
+	0x79, 0x45, 0x20, 0x36, 0x67, 0xef, 0xfd, 0xb1, 0x3c, 0x71, 0xe7, 0xc9, 0xdd, 0x35, 0xa3, 0x23,
+	0xdd, 0xda, 0xaf, 0x50, 0x19, 0xc4, 0x3a, 0x54, 0x85, 0x23, 0x19, 0x15, 0xd8, 0xa6, 0x2d, 0x13,
+	0x16, 0xe3, 0x76, 0xcc, 0xdf, 0xfa, 0xd9, 0x80, 0x79, 0x66, 0x0c, 0x3f, 0x41, 0xae, 0x33, 0x08,
+	0xc9, 0x01, 0x52, 0x33, 0xa1, 0x12, 0xb9, 0x7d, 0x52, 0x2b, 0xaf, 0x94, 0x57, 0xe7, 0x3b, 0xac,
+	0x4d, 0xb1, 0x23, 0x7b, 0x37, 0x42, 0xa4, 0x56, 0x61, 0x56, 0xd1, 0x33, 0x6b, 0x30, 0x3d, 0x42,
+	0x01, 0x71, 0xb1, 0x57, 0x9b, 0xe4, 0x87, 0x2c, 0xba, 0xed, 0x33, 0x63, 0xec, 0x8e, 0xe5, 0xb0,
+	0x8b, 0x37, 0x6f, 0x1d, 0x85, 0x97, 0x52, 0x06, 0xc9, 0xf3, 0x3b, 0xce, 0x73, 0xd3, 0xf5, 0xfa,
+	0xe2, 0x25, 0xbe, 0x0e, 0x33, 0xd8, 0x47, 0x81, 0x1d, 0xe2, 0xe2, 0x97, 0x2f, 0x91, 0xcf, 0x7f,
+	0xaf, 0xdb, 0xe7, 0xe8, 0xfe, 0xe5, 0x04, 0xf9, 0x0c, 0x92, 0x6d, 0x09, 0x06, 0x89, 0x41, 0x32,
+	0xf8, 0x91, 0x87, 0xae, 0xeb, 0x7e, 0xdf, 0x0e, 0xd1, 0x35, 0x3b, 0xb0, 0x87, 0xc4, 0x7c, 0x13,
+	0x66, 0xed, 0x28, 0x1c, 0xe0, 0xc0, 0x0d, 0x8b, 0x8f, 0x2b, 0x81, 0x9a, 0x1b, 0x30, 0xe5, 0xb3,
+	0x19, 0x18, 0x8b, 0xea, 0x7a, 0x2d, 0x7b, 0xe5, 0xf8, 0x0a, 0xea, 0x85, 0x13, 0x2e, 0xed, 0xf3,
+	0x94, 0x50, 0x32, 0x59, 0x7e, 0x5c, 0x52, 0xb7, 0x69, 0x2d, 0xb1, 0xb8, 0xa4, 0x9a, 0x24, 0xab,
+	0xaf, 0x4a, 0x70, 0x68, 0x8b, 0x38, 0x1f, 0x05, 0xb6, 0x47, 0x3e, 0x47, 0xc1, 0x0b, 0x86, 0x64,
+	0xdd, 0x0d, 0x7c, 0x03, 0x66, 0x3d, 0xb4, 0xb7, 0xc3, 0xe7, 0x2a, 0x17, 0x1d, 0xb2, 0x87, 0xf6,
+	0x3e, 0x64, 0xd3, 0x6d, 0xc2, 0xa2, 0x74, 0x8b, 0xa3, 0x7c, 0xa5, 0xc0, 0x7b, 0x21, 0xf6, 0xe6,
+	0xc7, 0xd6, 0x6e, 0xa6, 0x23, 0xf7, 0x72, 0x46, 0xa1, 0x34, 0x65, 0xeb, 0x18, 0x2c, 0x65, 0x8c,
+	0x52, 0xa5, 0xdb, 0xfc, 0xec, 0x3b, 0x68, 0x88, 0x47, 0x71, 0xda, 0x3a, 0x0f, 0x53, 0x04, 0x79,
+	0xfd, 0x67, 0x10, 0x49, 0xe0, 0x74, 0x2a, 0xf1, 0x1b, 0x2a, 0x40, 0xf9, 0xa7, 0xa9, 0x2e, 0x6c,
+	0x6d, 0xb1, 0xd3, 0x54, 0x4d, 0x32, 0x9a, 0xd6, 0x61, 0x26, 0x40, 0x21, 0x8f, 0x9e, 0x06, 0x7b,
+	0xc6, 0xb2, 0xaf, 0x8d, 0xab, 0xbf, 0x1a, 0xec, 0x06, 0x6c, 0xa3, 0xf0, 0xea, 0x2d, 0x1f, 0x05,
+	0xfc, 0x92, 0x1d, 0x1c, 0x3b, 0xf3, 0x7d, 0xa8, 0x0e, 0x92, 0x89, 0x45, 0x8c, 0x3d, 0x91, 0xbd,
+	0xf0, 0xca, 0xea, 0xea, 0xad, 0x57, 0x9d, 0xdb, 0xad, 0x31, 0xa5, 0x96, 0xf3, 0x62, 0x91, 0x32,
+	0x91, 0x38, 0xd5, 0xb4, 0x51, 0x7d, 0xd1, 0x34, 0x26, 0xbd, 0x83, 0x82, 0x38, 0xd3, 0x3e, 0x3f,
+	0xeb, 0x03, 0xcb, 0xb3, 0x22, 0xce, 0x26, 0xdc, 0xb2, 0x51, 0x2a, 0xd9, 0xa8, 0x88, 0x52, 0x89,
+	0x41, 0x72, 0xfa, 0x5d, 0xe4, 0x93, 0x3d, 0xdb, 0x17, 0x71, 0xf6, 0xbf, 0xa9, 0x1e, 0xde, 0x02,
+	0xa0, 0x4f, 0x56, 0x78, 0x15, 0x3d, 0x75, 0x1a, 0x15, 0xc4, 0x3b, 0x3d, 0x3b, 0x5e, 0x43, 0xe4,
+	0xe4, 0x17, 0x49, 0x26, 0xce, 0x2f, 0xd2, 0x20, 0x79, 0x7f, 0x6f, 0xc0, 0x82, 0x18, 0xb9, 0x2c,
+	0x48, 0xbc, 0x08, 0xf1, 0x8b, 0x50, 0xa5, 0x34, 0x62, 0xbf, 0x22, 0xf6, 0x94, 0xb3, 0x58, 0x8e,
+	0xbf, 0x62, 0x95, 0xc8, 0xf1, 0x5c, 0x22, 0x02, 0x6e, 0xd5, 0xe0, 0x48, 0xda, 0x22, 0xa9, 0xfc,
+	0x22, 0xa8, 0xa0, 0xf0, 0xbd, 0x3e, 0xf2, 0x42, 0x9a, 0x2f, 0xd6, 0x61, 0xda, 0xee, 0xf5, 0x70,
+	0xe4, 0x85, 0xc5, 0x54, 0x04, 0xf0, 0x69, 0x05, 0x8f, 0x2b, 0xe6, 0xd5, 0x17, 0x3c, 0xf1, 0xca,
+	0xa9, 0x82, 0x27, 0x76, 0x13, 0x54, 0xc5, 0x42, 0x1a, 0xaa, 0xc9, 0xee, 0x63, 0xaa, 0x89, 0x45,
+	0x52, 0xbd, 0x23, 0x63, 0x4f, 0x07, 0xe3, 0x7f, 0x50, 0x01, 0xd5, 0x60, 0x9a, 0xb3, 0xa3, 0x09,
+	0x95, 0x96, 0x35, 0x71, 0x57, 0xa9, 0x77, 0xca, 0x6a, 0xbd, 0x23, 0x22, 0x49, 0x52, 0xd5, 0xe4,
+	0x46, 0x12, 0x65, 0x53, 0x49, 0x24, 0x51, 0x8c, 0x92, 0xc7, 0x43, 0x83, 0x95, 0x76, 0x97, 0xf1,
+	0x70, 0xe8, 0xfe, 0x0b, 0x85, 0xdc, 0x61, 0x98, 0x0c, 0x70, 0xe4, 0xf1, 0x88, 0x51, 0xe9, 0xf0,
+	0x8e, 0xd9, 0x00, 0xe8, 0xb9, 0xfe, 0x00, 0x05, 0x21, 0xda, 0x0f, 0x59, 0x7e, 0x9c, 0xeb, 0x28,
+	0x16, 0xea, 0x85, 0x7c, 0xdc, 0x1b, 0x88, 0x82, 0x8e, 0x77, 0x78, 0x5e, 0x54, 0x88, 0x37, 0xb2,
+	0x9f, 0x34, 0x2a, 0x0b, 0x6b, 0x0d, 0x6a, 0xe3, 0x36, 0x99, 0x6e, 0x16, 0xa0, 0xe4, 0xc6, 0x89,
+	0xa6, 0xe4, 0xf6, 0xad, 0xbf, 0x78, 0xf0, 0xe1, 0xe0, 0xab, 0x36, 0x19, 0x1c, 0x6c, 0x31, 0x3b,
+	0xb0, 0xc9, 0x80, 0x49, 0x30, 0xd7, 0x61, 0x6d, 0xf3, 0x22, 0x4c, 0x63, 0x1f, 0x79, 0xae, 0xe7,
+	0x30, 0xfa, 0xd5, 0xf5, 0xe5, 0xec, 0x4d, 0xde, 0x46, 0xf6, 0x2e, 0xea, 0xc7, 0x3b, 0x8f, 0xf1,
+	0x1a, 0x71, 0x8a, 0x6b, 0xdd, 0x84, 0x9b, 0x75, 0x9a, 0xc5, 0xa2, 0xc4, 0xa0, 0x95, 0xe5, 0x5b,
+	0xf1, 0xa0, 0xa3, 0xee, 0xd0, 0x0d, 0xaf, 0x45, 0xbb, 0x04, 0xbd, 0x40, 0xa2, 0x91, 0x77, 0xa0,
+	0xa4, 0xde, 0x81, 0xe3, 0x30, 0x4b, 0x5c, 0xc7, 0xb3, 0xc3, 0x28, 0x40, 0x42, 0x9a, 0xc4, 0xc0,
+	0x63, 0xab, 0x92, 0x52, 0x72, 0x9e, 0x69, 0xb2, 0xa7, 0xf8, 0x99, 0x26, 0x96, 0x98, 0xd0, 0xfa,
+	0x37, 0x73, 0x50, 0xde, 0x22, 0x8e, 0x79, 0x03, 0xe6, 0x52, 0x5f, 0xee, 0x27, 0xb3, 0x72, 0x8f,
+	0x7d, 0xff, 0xd6, 0x5f, 0x2d, 0x84, 0x48, 0xd9, 0xae, 0xc1, 0x8c, 0xfc, 0xe4, 0x3d, 0x91, 0xeb,
+	0x16, 0x0f, 0xd7, 0x5f, 0x7e, 0xea, 0xb0, 0x9c, 0xf1, 0x5d, 0x98, 0xe4, 0x9f, 0x8b, 0xf5, 0x5c,
+	0x3c, 0x1b, 0xab, 0x5b, 0xfa, 0x31, 0x39, 0xd1, 0xc7, 0x00, 0xca, 0x17, 0xda, 0xb2, 0xc6, 0x23,
+	0x06, 0xd4, 0x4f, 0x17, 0x00, 0xd4, 0x79, 0x95, 0x2f, 0xa2, 0xfc, 0x79, 0x13, 0x80, 0x66, 0xde,
+	0xec, 0xb7, 0x8a, 0xd9, 0x85, 0x85, 0xb1, 0x8a, 0xfe, 0x54, 0xae, 0x6b, 0x1a, 0x54, 0x3f, 0xf3,
+	0x0c, 0x20, 0xb9, 0xc6, 0x0d, 0x98, 0x4b, 0xd5, 0xc3, 0x27, 0x35, 0x67, 0x92, 0x40, 0x34, 0x97,
+	0x21, 0xb7, 0x92, 0xed, 0xc2, 0xc2, 0x58, 0x45, 0x7a, 0x4a, 0x27, 0xaa, 0x02, 0xd2, 0x30, 0xc8,
+	0xaf, 0xff, 0xa8, 0xfa, 0x4a, 0xed, 0x97, 0xaf, 0x7e, 0x02, 0xd0, 0xa8, 0x9f, 0xad, 0xc1, 0xd8,
+	0x6d, 0x49, 0xea, 0x2f, 0xcd, 0x6d, 0x91, 0x00, 0xdd, 0x6d, 0xc9, 0xd4, 0x38, 0xe6, 0xa7, 0x50,
+	0x55, 0xeb, 0x9b, 0x15, 0xad, 0x9f, 0x40, 0xd4, 0x57, 0x8b, 0x10, 0xa9, 0xa9, 0x95, 0x7a, 0x63,
+	0x45, 0x27, 0x63, 0x8c, 0xd0, 0x4d, 0x9d, 0xcd, 0xf1, 0xe2, 0x24, 0xd5, 0xfc, 0xae, 0x3d, 0x49,
+	0x05, 0xa4, 0x3f, 0xc9, 0x9c, 0xfc, 0x6b, 0xee, 0xc0, 0x7c, 0x3a, 0xf7, 0xe6, 0x3f, 0xea, 0x14,
+	0xa6, 0xbe, 0x56, 0x8c, 0x51, 0x8f, 0x54, 0xc9, 0x6a, 0xcb, 0x4f, 0xf1, 0xa4, 0x00, 0xcd, 0x91,
+	0xe6, 0xa4, 0x0a, 0xaa, 0xbb, 0x92, 0x16, 0x34, 0xba, 0x27, 0x08, 0x9d, 0xee, 0xd9, 0xa0, 0x4d,
+	0xdf, 0x67, 0xea, 0xbf, 0x8a, 0xfc, 0xf7, 0xa9, 0x42, 0x34, 0xef, 0x33, 0xef, 0x7f, 0x83, 0xfa,
+	0xe4, 0x17, 0xb4, 0x26, 0xdc, 0xbc, 0x7e, 0xef, 0x51, 0xc3, 0xb8, 0xff, 0xa8, 0x61, 0xfc, 0xf9,
+	0xa8, 0x61, 0x7c, 0xfd, 0xb8, 0x31, 0x71, 0xff, 0x71, 0x63, 0xe2, 0xe1, 0xe3, 0xc6, 0xc4, 0x67,
+	0x1b, 0x8e, 0x1b, 0x0e, 0xa2, 0x6e, 0xb3, 0x87, 0x87, 0x2d, 0x3e, 0x2b, 0x4d, 0x39, 0x22, 0x01,
+	0xf1, 0x7f, 0x8d, 0xc7, 0xff, 0x29, 0xde, 0xe0, 0xad, 0xd1, 0x85, 0xee, 0x14, 0x03, 0xbc, 0xf6,
+	0x77, 0x00, 0x00, 0x00, 0xff, 0xff, 0x87, 0x44, 0x68, 0x0a, 0xd7, 0x16, 0x00, 0x00,
 }
 
 // Reference imports to suppress errors if they are not otherwise used.
@@ -750,6 +1931,28 @@ type MsgClient interface {
 	SetWeights(ctx context.Context, in *MsgSetWeights, opts ...grpc.CallOption) (*MsgSetWeightsResponse, error)
 	// BindHotkey makes the stake of a staking validator count for a hotkey.
 	BindHotkey(ctx context.Context, in *MsgBindHotkey, opts ...grpc.CallOption) (*MsgBindHotkeyResponse, error)
+	// TransferSubnet gives a subnet to another account.
+	TransferSubnet(ctx context.Context, in *MsgTransferSubnet, opts ...grpc.CallOption) (*MsgTransferSubnetResponse, error)
+	// RemoveSubnet ends a subnet and returns its lock, less what its owner was paid.
+	RemoveSubnet(ctx context.Context, in *MsgRemoveSubnet, opts ...grpc.CallOption) (*MsgRemoveSubnetResponse, error)
+	// SetHyperparams changes the rules of a subnet.
+	SetHyperparams(ctx context.Context, in *MsgSetHyperparams, opts ...grpc.CallOption) (*MsgSetHyperparamsResponse, error)
+	// Deregister gives up a uid.
+	Deregister(ctx context.Context, in *MsgDeregister, opts ...grpc.CallOption) (*MsgDeregisterResponse, error)
+	// SwapHotkey moves everything that a hotkey has to a new one.
+	SwapHotkey(ctx context.Context, in *MsgSwapHotkey, opts ...grpc.CallOption) (*MsgSwapHotkeyResponse, error)
+	// SwapColdkey moves hotkeys, neurons and subnets of a coldkey to a new one.
+	SwapColdkey(ctx context.Context, in *MsgSwapColdkey, opts ...grpc.CallOption) (*MsgSwapColdkeyResponse, error)
+	// SetIdentity says who an account is.
+	SetIdentity(ctx context.Context, in *MsgSetIdentity, opts ...grpc.CallOption) (*MsgSetIdentityResponse, error)
+	// SetRootWeights sets a validator's opinion of what the subnets are worth.
+	SetRootWeights(ctx context.Context, in *MsgSetRootWeights, opts ...grpc.CallOption) (*MsgSetRootWeightsResponse, error)
+	// CommitWeights hides weights until a beacon round opens them.
+	CommitWeights(ctx context.Context, in *MsgCommitWeights, opts ...grpc.CallOption) (*MsgCommitWeightsResponse, error)
+	// CommitHash hides weights behind a hash and opens the last one.
+	CommitHash(ctx context.Context, in *MsgCommitHash, opts ...grpc.CallOption) (*MsgCommitHashResponse, error)
+	// SubmitPulse brings a beacon round to the chain; anyone may.
+	SubmitPulse(ctx context.Context, in *MsgSubmitPulse, opts ...grpc.CallOption) (*MsgSubmitPulseResponse, error)
 	// UpdateParams replaces the parameters. Only governance may send it.
 	UpdateParams(ctx context.Context, in *MsgUpdateParams, opts ...grpc.CallOption) (*MsgUpdateParamsResponse, error)
 }
@@ -807,6 +2010,105 @@ func (c *msgClient) BindHotkey(ctx context.Context, in *MsgBindHotkey, opts ...g
 	return out, nil
 }
 
+func (c *msgClient) TransferSubnet(ctx context.Context, in *MsgTransferSubnet, opts ...grpc.CallOption) (*MsgTransferSubnetResponse, error) {
+	out := new(MsgTransferSubnetResponse)
+	err := c.cc.Invoke(ctx, "/plexus.subnet.v1.Msg/TransferSubnet", in, out, opts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *msgClient) RemoveSubnet(ctx context.Context, in *MsgRemoveSubnet, opts ...grpc.CallOption) (*MsgRemoveSubnetResponse, error) {
+	out := new(MsgRemoveSubnetResponse)
+	err := c.cc.Invoke(ctx, "/plexus.subnet.v1.Msg/RemoveSubnet", in, out, opts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *msgClient) SetHyperparams(ctx context.Context, in *MsgSetHyperparams, opts ...grpc.CallOption) (*MsgSetHyperparamsResponse, error) {
+	out := new(MsgSetHyperparamsResponse)
+	err := c.cc.Invoke(ctx, "/plexus.subnet.v1.Msg/SetHyperparams", in, out, opts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *msgClient) Deregister(ctx context.Context, in *MsgDeregister, opts ...grpc.CallOption) (*MsgDeregisterResponse, error) {
+	out := new(MsgDeregisterResponse)
+	err := c.cc.Invoke(ctx, "/plexus.subnet.v1.Msg/Deregister", in, out, opts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *msgClient) SwapHotkey(ctx context.Context, in *MsgSwapHotkey, opts ...grpc.CallOption) (*MsgSwapHotkeyResponse, error) {
+	out := new(MsgSwapHotkeyResponse)
+	err := c.cc.Invoke(ctx, "/plexus.subnet.v1.Msg/SwapHotkey", in, out, opts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *msgClient) SwapColdkey(ctx context.Context, in *MsgSwapColdkey, opts ...grpc.CallOption) (*MsgSwapColdkeyResponse, error) {
+	out := new(MsgSwapColdkeyResponse)
+	err := c.cc.Invoke(ctx, "/plexus.subnet.v1.Msg/SwapColdkey", in, out, opts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *msgClient) SetIdentity(ctx context.Context, in *MsgSetIdentity, opts ...grpc.CallOption) (*MsgSetIdentityResponse, error) {
+	out := new(MsgSetIdentityResponse)
+	err := c.cc.Invoke(ctx, "/plexus.subnet.v1.Msg/SetIdentity", in, out, opts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *msgClient) SetRootWeights(ctx context.Context, in *MsgSetRootWeights, opts ...grpc.CallOption) (*MsgSetRootWeightsResponse, error) {
+	out := new(MsgSetRootWeightsResponse)
+	err := c.cc.Invoke(ctx, "/plexus.subnet.v1.Msg/SetRootWeights", in, out, opts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *msgClient) CommitWeights(ctx context.Context, in *MsgCommitWeights, opts ...grpc.CallOption) (*MsgCommitWeightsResponse, error) {
+	out := new(MsgCommitWeightsResponse)
+	err := c.cc.Invoke(ctx, "/plexus.subnet.v1.Msg/CommitWeights", in, out, opts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *msgClient) CommitHash(ctx context.Context, in *MsgCommitHash, opts ...grpc.CallOption) (*MsgCommitHashResponse, error) {
+	out := new(MsgCommitHashResponse)
+	err := c.cc.Invoke(ctx, "/plexus.subnet.v1.Msg/CommitHash", in, out, opts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *msgClient) SubmitPulse(ctx context.Context, in *MsgSubmitPulse, opts ...grpc.CallOption) (*MsgSubmitPulseResponse, error) {
+	out := new(MsgSubmitPulseResponse)
+	err := c.cc.Invoke(ctx, "/plexus.subnet.v1.Msg/SubmitPulse", in, out, opts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *msgClient) UpdateParams(ctx context.Context, in *MsgUpdateParams, opts ...grpc.CallOption) (*MsgUpdateParamsResponse, error) {
 	out := new(MsgUpdateParamsResponse)
 	err := c.cc.Invoke(ctx, "/plexus.subnet.v1.Msg/UpdateParams", in, out, opts...)
@@ -828,6 +2130,28 @@ type MsgServer interface {
 	SetWeights(context.Context, *MsgSetWeights) (*MsgSetWeightsResponse, error)
 	// BindHotkey makes the stake of a staking validator count for a hotkey.
 	BindHotkey(context.Context, *MsgBindHotkey) (*MsgBindHotkeyResponse, error)
+	// TransferSubnet gives a subnet to another account.
+	TransferSubnet(context.Context, *MsgTransferSubnet) (*MsgTransferSubnetResponse, error)
+	// RemoveSubnet ends a subnet and returns its lock, less what its owner was paid.
+	RemoveSubnet(context.Context, *MsgRemoveSubnet) (*MsgRemoveSubnetResponse, error)
+	// SetHyperparams changes the rules of a subnet.
+	SetHyperparams(context.Context, *MsgSetHyperparams) (*MsgSetHyperparamsResponse, error)
+	// Deregister gives up a uid.
+	Deregister(context.Context, *MsgDeregister) (*MsgDeregisterResponse, error)
+	// SwapHotkey moves everything that a hotkey has to a new one.
+	SwapHotkey(context.Context, *MsgSwapHotkey) (*MsgSwapHotkeyResponse, error)
+	// SwapColdkey moves hotkeys, neurons and subnets of a coldkey to a new one.
+	SwapColdkey(context.Context, *MsgSwapColdkey) (*MsgSwapColdkeyResponse, error)
+	// SetIdentity says who an account is.
+	SetIdentity(context.Context, *MsgSetIdentity) (*MsgSetIdentityResponse, error)
+	// SetRootWeights sets a validator's opinion of what the subnets are worth.
+	SetRootWeights(context.Context, *MsgSetRootWeights) (*MsgSetRootWeightsResponse, error)
+	// CommitWeights hides weights until a beacon round opens them.
+	CommitWeights(context.Context, *MsgCommitWeights) (*MsgCommitWeightsResponse, error)
+	// CommitHash hides weights behind a hash and opens the last one.
+	CommitHash(context.Context, *MsgCommitHash) (*MsgCommitHashResponse, error)
+	// SubmitPulse brings a beacon round to the chain; anyone may.
+	SubmitPulse(context.Context, *MsgSubmitPulse) (*MsgSubmitPulseResponse, error)
 	// UpdateParams replaces the parameters. Only governance may send it.
 	UpdateParams(context.Context, *MsgUpdateParams) (*MsgUpdateParamsResponse, error)
 }
@@ -850,6 +2174,39 @@ func (*UnimplementedMsgServer) SetWeights(ctx context.Context, req *MsgSetWeight
 }
 func (*UnimplementedMsgServer) BindHotkey(ctx context.Context, req *MsgBindHotkey) (*MsgBindHotkeyResponse, error) {
 	return nil, status.Errorf(codes.Unimplemented, "method BindHotkey not implemented")
+}
+func (*UnimplementedMsgServer) TransferSubnet(ctx context.Context, req *MsgTransferSubnet) (*MsgTransferSubnetResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method TransferSubnet not implemented")
+}
+func (*UnimplementedMsgServer) RemoveSubnet(ctx context.Context, req *MsgRemoveSubnet) (*MsgRemoveSubnetResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method RemoveSubnet not implemented")
+}
+func (*UnimplementedMsgServer) SetHyperparams(ctx context.Context, req *MsgSetHyperparams) (*MsgSetHyperparamsResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method SetHyperparams not implemented")
+}
+func (*UnimplementedMsgServer) Deregister(ctx context.Context, req *MsgDeregister) (*MsgDeregisterResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method Deregister not implemented")
+}
+func (*UnimplementedMsgServer) SwapHotkey(ctx context.Context, req *MsgSwapHotkey) (*MsgSwapHotkeyResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method SwapHotkey not implemented")
+}
+func (*UnimplementedMsgServer) SwapColdkey(ctx context.Context, req *MsgSwapColdkey) (*MsgSwapColdkeyResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method SwapColdkey not implemented")
+}
+func (*UnimplementedMsgServer) SetIdentity(ctx context.Context, req *MsgSetIdentity) (*MsgSetIdentityResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method SetIdentity not implemented")
+}
+func (*UnimplementedMsgServer) SetRootWeights(ctx context.Context, req *MsgSetRootWeights) (*MsgSetRootWeightsResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method SetRootWeights not implemented")
+}
+func (*UnimplementedMsgServer) CommitWeights(ctx context.Context, req *MsgCommitWeights) (*MsgCommitWeightsResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method CommitWeights not implemented")
+}
+func (*UnimplementedMsgServer) CommitHash(ctx context.Context, req *MsgCommitHash) (*MsgCommitHashResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method CommitHash not implemented")
+}
+func (*UnimplementedMsgServer) SubmitPulse(ctx context.Context, req *MsgSubmitPulse) (*MsgSubmitPulseResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method SubmitPulse not implemented")
 }
 func (*UnimplementedMsgServer) UpdateParams(ctx context.Context, req *MsgUpdateParams) (*MsgUpdateParamsResponse, error) {
 	return nil, status.Errorf(codes.Unimplemented, "method UpdateParams not implemented")
@@ -949,6 +2306,204 @@ func _Msg_BindHotkey_Handler(srv interface{}, ctx context.Context, dec func(inte
 	return interceptor(ctx, in, info, handler)
 }
 
+func _Msg_TransferSubnet_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(MsgTransferSubnet)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(MsgServer).TransferSubnet(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: "/plexus.subnet.v1.Msg/TransferSubnet",
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(MsgServer).TransferSubnet(ctx, req.(*MsgTransferSubnet))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Msg_RemoveSubnet_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(MsgRemoveSubnet)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(MsgServer).RemoveSubnet(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: "/plexus.subnet.v1.Msg/RemoveSubnet",
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(MsgServer).RemoveSubnet(ctx, req.(*MsgRemoveSubnet))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Msg_SetHyperparams_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(MsgSetHyperparams)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(MsgServer).SetHyperparams(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: "/plexus.subnet.v1.Msg/SetHyperparams",
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(MsgServer).SetHyperparams(ctx, req.(*MsgSetHyperparams))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Msg_Deregister_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(MsgDeregister)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(MsgServer).Deregister(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: "/plexus.subnet.v1.Msg/Deregister",
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(MsgServer).Deregister(ctx, req.(*MsgDeregister))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Msg_SwapHotkey_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(MsgSwapHotkey)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(MsgServer).SwapHotkey(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: "/plexus.subnet.v1.Msg/SwapHotkey",
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(MsgServer).SwapHotkey(ctx, req.(*MsgSwapHotkey))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Msg_SwapColdkey_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(MsgSwapColdkey)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(MsgServer).SwapColdkey(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: "/plexus.subnet.v1.Msg/SwapColdkey",
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(MsgServer).SwapColdkey(ctx, req.(*MsgSwapColdkey))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Msg_SetIdentity_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(MsgSetIdentity)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(MsgServer).SetIdentity(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: "/plexus.subnet.v1.Msg/SetIdentity",
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(MsgServer).SetIdentity(ctx, req.(*MsgSetIdentity))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Msg_SetRootWeights_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(MsgSetRootWeights)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(MsgServer).SetRootWeights(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: "/plexus.subnet.v1.Msg/SetRootWeights",
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(MsgServer).SetRootWeights(ctx, req.(*MsgSetRootWeights))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Msg_CommitWeights_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(MsgCommitWeights)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(MsgServer).CommitWeights(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: "/plexus.subnet.v1.Msg/CommitWeights",
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(MsgServer).CommitWeights(ctx, req.(*MsgCommitWeights))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Msg_CommitHash_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(MsgCommitHash)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(MsgServer).CommitHash(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: "/plexus.subnet.v1.Msg/CommitHash",
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(MsgServer).CommitHash(ctx, req.(*MsgCommitHash))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Msg_SubmitPulse_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(MsgSubmitPulse)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(MsgServer).SubmitPulse(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: "/plexus.subnet.v1.Msg/SubmitPulse",
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(MsgServer).SubmitPulse(ctx, req.(*MsgSubmitPulse))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _Msg_UpdateParams_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(MsgUpdateParams)
 	if err := dec(in); err != nil {
@@ -991,6 +2546,50 @@ var _Msg_serviceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "BindHotkey",
 			Handler:    _Msg_BindHotkey_Handler,
+		},
+		{
+			MethodName: "TransferSubnet",
+			Handler:    _Msg_TransferSubnet_Handler,
+		},
+		{
+			MethodName: "RemoveSubnet",
+			Handler:    _Msg_RemoveSubnet_Handler,
+		},
+		{
+			MethodName: "SetHyperparams",
+			Handler:    _Msg_SetHyperparams_Handler,
+		},
+		{
+			MethodName: "Deregister",
+			Handler:    _Msg_Deregister_Handler,
+		},
+		{
+			MethodName: "SwapHotkey",
+			Handler:    _Msg_SwapHotkey_Handler,
+		},
+		{
+			MethodName: "SwapColdkey",
+			Handler:    _Msg_SwapColdkey_Handler,
+		},
+		{
+			MethodName: "SetIdentity",
+			Handler:    _Msg_SetIdentity_Handler,
+		},
+		{
+			MethodName: "SetRootWeights",
+			Handler:    _Msg_SetRootWeights_Handler,
+		},
+		{
+			MethodName: "CommitWeights",
+			Handler:    _Msg_CommitWeights_Handler,
+		},
+		{
+			MethodName: "CommitHash",
+			Handler:    _Msg_CommitHash_Handler,
+		},
+		{
+			MethodName: "SubmitPulse",
+			Handler:    _Msg_SubmitPulse_Handler,
 		},
 		{
 			MethodName: "UpdateParams",
@@ -1453,6 +3052,795 @@ func (m *MsgUpdateParamsResponse) MarshalToSizedBuffer(dAtA []byte) (int, error)
 	return len(dAtA) - i, nil
 }
 
+func (m *MsgTransferSubnet) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *MsgTransferSubnet) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *MsgTransferSubnet) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if len(m.NewOwnerHotkey) > 0 {
+		i -= len(m.NewOwnerHotkey)
+		copy(dAtA[i:], m.NewOwnerHotkey)
+		i = encodeVarintTx(dAtA, i, uint64(len(m.NewOwnerHotkey)))
+		i--
+		dAtA[i] = 0x22
+	}
+	if len(m.NewOwner) > 0 {
+		i -= len(m.NewOwner)
+		copy(dAtA[i:], m.NewOwner)
+		i = encodeVarintTx(dAtA, i, uint64(len(m.NewOwner)))
+		i--
+		dAtA[i] = 0x1a
+	}
+	if m.Netuid != 0 {
+		i = encodeVarintTx(dAtA, i, uint64(m.Netuid))
+		i--
+		dAtA[i] = 0x10
+	}
+	if len(m.Owner) > 0 {
+		i -= len(m.Owner)
+		copy(dAtA[i:], m.Owner)
+		i = encodeVarintTx(dAtA, i, uint64(len(m.Owner)))
+		i--
+		dAtA[i] = 0xa
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *MsgTransferSubnetResponse) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *MsgTransferSubnetResponse) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *MsgTransferSubnetResponse) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	return len(dAtA) - i, nil
+}
+
+func (m *MsgRemoveSubnet) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *MsgRemoveSubnet) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *MsgRemoveSubnet) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if m.Netuid != 0 {
+		i = encodeVarintTx(dAtA, i, uint64(m.Netuid))
+		i--
+		dAtA[i] = 0x10
+	}
+	if len(m.Sender) > 0 {
+		i -= len(m.Sender)
+		copy(dAtA[i:], m.Sender)
+		i = encodeVarintTx(dAtA, i, uint64(len(m.Sender)))
+		i--
+		dAtA[i] = 0xa
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *MsgRemoveSubnetResponse) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *MsgRemoveSubnetResponse) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *MsgRemoveSubnetResponse) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if m.Burned != 0 {
+		i = encodeVarintTx(dAtA, i, uint64(m.Burned))
+		i--
+		dAtA[i] = 0x10
+	}
+	if m.Returned != 0 {
+		i = encodeVarintTx(dAtA, i, uint64(m.Returned))
+		i--
+		dAtA[i] = 0x8
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *MsgSetHyperparams) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *MsgSetHyperparams) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *MsgSetHyperparams) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	{
+		size, err := m.Hyperparams.MarshalToSizedBuffer(dAtA[:i])
+		if err != nil {
+			return 0, err
+		}
+		i -= size
+		i = encodeVarintTx(dAtA, i, uint64(size))
+	}
+	i--
+	dAtA[i] = 0x1a
+	if m.Netuid != 0 {
+		i = encodeVarintTx(dAtA, i, uint64(m.Netuid))
+		i--
+		dAtA[i] = 0x10
+	}
+	if len(m.Sender) > 0 {
+		i -= len(m.Sender)
+		copy(dAtA[i:], m.Sender)
+		i = encodeVarintTx(dAtA, i, uint64(len(m.Sender)))
+		i--
+		dAtA[i] = 0xa
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *MsgSetHyperparamsResponse) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *MsgSetHyperparamsResponse) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *MsgSetHyperparamsResponse) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	return len(dAtA) - i, nil
+}
+
+func (m *MsgDeregister) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *MsgDeregister) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *MsgDeregister) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if m.Netuid != 0 {
+		i = encodeVarintTx(dAtA, i, uint64(m.Netuid))
+		i--
+		dAtA[i] = 0x18
+	}
+	if len(m.Hotkey) > 0 {
+		i -= len(m.Hotkey)
+		copy(dAtA[i:], m.Hotkey)
+		i = encodeVarintTx(dAtA, i, uint64(len(m.Hotkey)))
+		i--
+		dAtA[i] = 0x12
+	}
+	if len(m.Sender) > 0 {
+		i -= len(m.Sender)
+		copy(dAtA[i:], m.Sender)
+		i = encodeVarintTx(dAtA, i, uint64(len(m.Sender)))
+		i--
+		dAtA[i] = 0xa
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *MsgDeregisterResponse) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *MsgDeregisterResponse) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *MsgDeregisterResponse) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	return len(dAtA) - i, nil
+}
+
+func (m *MsgSwapHotkey) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *MsgSwapHotkey) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *MsgSwapHotkey) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if len(m.NewHotkey) > 0 {
+		i -= len(m.NewHotkey)
+		copy(dAtA[i:], m.NewHotkey)
+		i = encodeVarintTx(dAtA, i, uint64(len(m.NewHotkey)))
+		i--
+		dAtA[i] = 0x1a
+	}
+	if len(m.Hotkey) > 0 {
+		i -= len(m.Hotkey)
+		copy(dAtA[i:], m.Hotkey)
+		i = encodeVarintTx(dAtA, i, uint64(len(m.Hotkey)))
+		i--
+		dAtA[i] = 0x12
+	}
+	if len(m.Coldkey) > 0 {
+		i -= len(m.Coldkey)
+		copy(dAtA[i:], m.Coldkey)
+		i = encodeVarintTx(dAtA, i, uint64(len(m.Coldkey)))
+		i--
+		dAtA[i] = 0xa
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *MsgSwapHotkeyResponse) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *MsgSwapHotkeyResponse) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *MsgSwapHotkeyResponse) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	return len(dAtA) - i, nil
+}
+
+func (m *MsgSwapColdkey) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *MsgSwapColdkey) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *MsgSwapColdkey) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if len(m.NewColdkey) > 0 {
+		i -= len(m.NewColdkey)
+		copy(dAtA[i:], m.NewColdkey)
+		i = encodeVarintTx(dAtA, i, uint64(len(m.NewColdkey)))
+		i--
+		dAtA[i] = 0x12
+	}
+	if len(m.Coldkey) > 0 {
+		i -= len(m.Coldkey)
+		copy(dAtA[i:], m.Coldkey)
+		i = encodeVarintTx(dAtA, i, uint64(len(m.Coldkey)))
+		i--
+		dAtA[i] = 0xa
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *MsgSwapColdkeyResponse) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *MsgSwapColdkeyResponse) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *MsgSwapColdkeyResponse) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	return len(dAtA) - i, nil
+}
+
+func (m *MsgSetIdentity) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *MsgSetIdentity) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *MsgSetIdentity) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	{
+		size, err := m.Identity.MarshalToSizedBuffer(dAtA[:i])
+		if err != nil {
+			return 0, err
+		}
+		i -= size
+		i = encodeVarintTx(dAtA, i, uint64(size))
+	}
+	i--
+	dAtA[i] = 0x1a
+	if m.Netuid != 0 {
+		i = encodeVarintTx(dAtA, i, uint64(m.Netuid))
+		i--
+		dAtA[i] = 0x10
+	}
+	if len(m.Account) > 0 {
+		i -= len(m.Account)
+		copy(dAtA[i:], m.Account)
+		i = encodeVarintTx(dAtA, i, uint64(len(m.Account)))
+		i--
+		dAtA[i] = 0xa
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *MsgSetIdentityResponse) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *MsgSetIdentityResponse) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *MsgSetIdentityResponse) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	return len(dAtA) - i, nil
+}
+
+func (m *MsgSetRootWeights) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *MsgSetRootWeights) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *MsgSetRootWeights) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if len(m.Values) > 0 {
+		dAtA10 := make([]byte, len(m.Values)*10)
+		var j9 int
+		for _, num := range m.Values {
+			for num >= 1<<7 {
+				dAtA10[j9] = uint8(uint64(num)&0x7f | 0x80)
+				num >>= 7
+				j9++
+			}
+			dAtA10[j9] = uint8(num)
+			j9++
+		}
+		i -= j9
+		copy(dAtA[i:], dAtA10[:j9])
+		i = encodeVarintTx(dAtA, i, uint64(j9))
+		i--
+		dAtA[i] = 0x1a
+	}
+	if len(m.Netuids) > 0 {
+		dAtA12 := make([]byte, len(m.Netuids)*10)
+		var j11 int
+		for _, num := range m.Netuids {
+			for num >= 1<<7 {
+				dAtA12[j11] = uint8(uint64(num)&0x7f | 0x80)
+				num >>= 7
+				j11++
+			}
+			dAtA12[j11] = uint8(num)
+			j11++
+		}
+		i -= j11
+		copy(dAtA[i:], dAtA12[:j11])
+		i = encodeVarintTx(dAtA, i, uint64(j11))
+		i--
+		dAtA[i] = 0x12
+	}
+	if len(m.Hotkey) > 0 {
+		i -= len(m.Hotkey)
+		copy(dAtA[i:], m.Hotkey)
+		i = encodeVarintTx(dAtA, i, uint64(len(m.Hotkey)))
+		i--
+		dAtA[i] = 0xa
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *MsgSetRootWeightsResponse) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *MsgSetRootWeightsResponse) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *MsgSetRootWeightsResponse) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	return len(dAtA) - i, nil
+}
+
+func (m *MsgCommitWeights) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *MsgCommitWeights) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *MsgCommitWeights) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if m.Epoch != 0 {
+		i = encodeVarintTx(dAtA, i, uint64(m.Epoch))
+		i--
+		dAtA[i] = 0x28
+	}
+	if len(m.Ciphertext) > 0 {
+		i -= len(m.Ciphertext)
+		copy(dAtA[i:], m.Ciphertext)
+		i = encodeVarintTx(dAtA, i, uint64(len(m.Ciphertext)))
+		i--
+		dAtA[i] = 0x22
+	}
+	if m.Round != 0 {
+		i = encodeVarintTx(dAtA, i, uint64(m.Round))
+		i--
+		dAtA[i] = 0x18
+	}
+	if m.Netuid != 0 {
+		i = encodeVarintTx(dAtA, i, uint64(m.Netuid))
+		i--
+		dAtA[i] = 0x10
+	}
+	if len(m.Hotkey) > 0 {
+		i -= len(m.Hotkey)
+		copy(dAtA[i:], m.Hotkey)
+		i = encodeVarintTx(dAtA, i, uint64(len(m.Hotkey)))
+		i--
+		dAtA[i] = 0xa
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *MsgCommitWeightsResponse) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *MsgCommitWeightsResponse) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *MsgCommitWeightsResponse) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if m.Id != 0 {
+		i = encodeVarintTx(dAtA, i, uint64(m.Id))
+		i--
+		dAtA[i] = 0x8
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *MsgCommitHash) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *MsgCommitHash) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *MsgCommitHash) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if m.Epoch != 0 {
+		i = encodeVarintTx(dAtA, i, uint64(m.Epoch))
+		i--
+		dAtA[i] = 0x28
+	}
+	if m.Opening != nil {
+		{
+			size, err := m.Opening.MarshalToSizedBuffer(dAtA[:i])
+			if err != nil {
+				return 0, err
+			}
+			i -= size
+			i = encodeVarintTx(dAtA, i, uint64(size))
+		}
+		i--
+		dAtA[i] = 0x22
+	}
+	if len(m.Hash) > 0 {
+		i -= len(m.Hash)
+		copy(dAtA[i:], m.Hash)
+		i = encodeVarintTx(dAtA, i, uint64(len(m.Hash)))
+		i--
+		dAtA[i] = 0x1a
+	}
+	if m.Netuid != 0 {
+		i = encodeVarintTx(dAtA, i, uint64(m.Netuid))
+		i--
+		dAtA[i] = 0x10
+	}
+	if len(m.Hotkey) > 0 {
+		i -= len(m.Hotkey)
+		copy(dAtA[i:], m.Hotkey)
+		i = encodeVarintTx(dAtA, i, uint64(len(m.Hotkey)))
+		i--
+		dAtA[i] = 0xa
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *MsgCommitHashResponse) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *MsgCommitHashResponse) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *MsgCommitHashResponse) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if m.Id != 0 {
+		i = encodeVarintTx(dAtA, i, uint64(m.Id))
+		i--
+		dAtA[i] = 0x8
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *MsgSubmitPulse) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *MsgSubmitPulse) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *MsgSubmitPulse) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if len(m.Signature) > 0 {
+		i -= len(m.Signature)
+		copy(dAtA[i:], m.Signature)
+		i = encodeVarintTx(dAtA, i, uint64(len(m.Signature)))
+		i--
+		dAtA[i] = 0x1a
+	}
+	if m.Round != 0 {
+		i = encodeVarintTx(dAtA, i, uint64(m.Round))
+		i--
+		dAtA[i] = 0x10
+	}
+	if len(m.Sender) > 0 {
+		i -= len(m.Sender)
+		copy(dAtA[i:], m.Sender)
+		i = encodeVarintTx(dAtA, i, uint64(len(m.Sender)))
+		i--
+		dAtA[i] = 0xa
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *MsgSubmitPulseResponse) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *MsgSubmitPulseResponse) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *MsgSubmitPulseResponse) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	return len(dAtA) - i, nil
+}
+
 func encodeVarintTx(dAtA []byte, offset int, v uint64) int {
 	offset -= sovTx(v)
 	base := offset
@@ -1652,6 +4040,351 @@ func (m *MsgUpdateParams) Size() (n int) {
 }
 
 func (m *MsgUpdateParamsResponse) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	return n
+}
+
+func (m *MsgTransferSubnet) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	l = len(m.Owner)
+	if l > 0 {
+		n += 1 + l + sovTx(uint64(l))
+	}
+	if m.Netuid != 0 {
+		n += 1 + sovTx(uint64(m.Netuid))
+	}
+	l = len(m.NewOwner)
+	if l > 0 {
+		n += 1 + l + sovTx(uint64(l))
+	}
+	l = len(m.NewOwnerHotkey)
+	if l > 0 {
+		n += 1 + l + sovTx(uint64(l))
+	}
+	return n
+}
+
+func (m *MsgTransferSubnetResponse) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	return n
+}
+
+func (m *MsgRemoveSubnet) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	l = len(m.Sender)
+	if l > 0 {
+		n += 1 + l + sovTx(uint64(l))
+	}
+	if m.Netuid != 0 {
+		n += 1 + sovTx(uint64(m.Netuid))
+	}
+	return n
+}
+
+func (m *MsgRemoveSubnetResponse) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	if m.Returned != 0 {
+		n += 1 + sovTx(uint64(m.Returned))
+	}
+	if m.Burned != 0 {
+		n += 1 + sovTx(uint64(m.Burned))
+	}
+	return n
+}
+
+func (m *MsgSetHyperparams) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	l = len(m.Sender)
+	if l > 0 {
+		n += 1 + l + sovTx(uint64(l))
+	}
+	if m.Netuid != 0 {
+		n += 1 + sovTx(uint64(m.Netuid))
+	}
+	l = m.Hyperparams.Size()
+	n += 1 + l + sovTx(uint64(l))
+	return n
+}
+
+func (m *MsgSetHyperparamsResponse) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	return n
+}
+
+func (m *MsgDeregister) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	l = len(m.Sender)
+	if l > 0 {
+		n += 1 + l + sovTx(uint64(l))
+	}
+	l = len(m.Hotkey)
+	if l > 0 {
+		n += 1 + l + sovTx(uint64(l))
+	}
+	if m.Netuid != 0 {
+		n += 1 + sovTx(uint64(m.Netuid))
+	}
+	return n
+}
+
+func (m *MsgDeregisterResponse) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	return n
+}
+
+func (m *MsgSwapHotkey) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	l = len(m.Coldkey)
+	if l > 0 {
+		n += 1 + l + sovTx(uint64(l))
+	}
+	l = len(m.Hotkey)
+	if l > 0 {
+		n += 1 + l + sovTx(uint64(l))
+	}
+	l = len(m.NewHotkey)
+	if l > 0 {
+		n += 1 + l + sovTx(uint64(l))
+	}
+	return n
+}
+
+func (m *MsgSwapHotkeyResponse) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	return n
+}
+
+func (m *MsgSwapColdkey) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	l = len(m.Coldkey)
+	if l > 0 {
+		n += 1 + l + sovTx(uint64(l))
+	}
+	l = len(m.NewColdkey)
+	if l > 0 {
+		n += 1 + l + sovTx(uint64(l))
+	}
+	return n
+}
+
+func (m *MsgSwapColdkeyResponse) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	return n
+}
+
+func (m *MsgSetIdentity) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	l = len(m.Account)
+	if l > 0 {
+		n += 1 + l + sovTx(uint64(l))
+	}
+	if m.Netuid != 0 {
+		n += 1 + sovTx(uint64(m.Netuid))
+	}
+	l = m.Identity.Size()
+	n += 1 + l + sovTx(uint64(l))
+	return n
+}
+
+func (m *MsgSetIdentityResponse) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	return n
+}
+
+func (m *MsgSetRootWeights) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	l = len(m.Hotkey)
+	if l > 0 {
+		n += 1 + l + sovTx(uint64(l))
+	}
+	if len(m.Netuids) > 0 {
+		l = 0
+		for _, e := range m.Netuids {
+			l += sovTx(uint64(e))
+		}
+		n += 1 + sovTx(uint64(l)) + l
+	}
+	if len(m.Values) > 0 {
+		l = 0
+		for _, e := range m.Values {
+			l += sovTx(uint64(e))
+		}
+		n += 1 + sovTx(uint64(l)) + l
+	}
+	return n
+}
+
+func (m *MsgSetRootWeightsResponse) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	return n
+}
+
+func (m *MsgCommitWeights) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	l = len(m.Hotkey)
+	if l > 0 {
+		n += 1 + l + sovTx(uint64(l))
+	}
+	if m.Netuid != 0 {
+		n += 1 + sovTx(uint64(m.Netuid))
+	}
+	if m.Round != 0 {
+		n += 1 + sovTx(uint64(m.Round))
+	}
+	l = len(m.Ciphertext)
+	if l > 0 {
+		n += 1 + l + sovTx(uint64(l))
+	}
+	if m.Epoch != 0 {
+		n += 1 + sovTx(uint64(m.Epoch))
+	}
+	return n
+}
+
+func (m *MsgCommitWeightsResponse) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	if m.Id != 0 {
+		n += 1 + sovTx(uint64(m.Id))
+	}
+	return n
+}
+
+func (m *MsgCommitHash) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	l = len(m.Hotkey)
+	if l > 0 {
+		n += 1 + l + sovTx(uint64(l))
+	}
+	if m.Netuid != 0 {
+		n += 1 + sovTx(uint64(m.Netuid))
+	}
+	l = len(m.Hash)
+	if l > 0 {
+		n += 1 + l + sovTx(uint64(l))
+	}
+	if m.Opening != nil {
+		l = m.Opening.Size()
+		n += 1 + l + sovTx(uint64(l))
+	}
+	if m.Epoch != 0 {
+		n += 1 + sovTx(uint64(m.Epoch))
+	}
+	return n
+}
+
+func (m *MsgCommitHashResponse) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	if m.Id != 0 {
+		n += 1 + sovTx(uint64(m.Id))
+	}
+	return n
+}
+
+func (m *MsgSubmitPulse) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	l = len(m.Sender)
+	if l > 0 {
+		n += 1 + l + sovTx(uint64(l))
+	}
+	if m.Round != 0 {
+		n += 1 + sovTx(uint64(m.Round))
+	}
+	l = len(m.Signature)
+	if l > 0 {
+		n += 1 + l + sovTx(uint64(l))
+	}
+	return n
+}
+
+func (m *MsgSubmitPulseResponse) Size() (n int) {
 	if m == nil {
 		return 0
 	}
@@ -2971,6 +5704,2291 @@ func (m *MsgUpdateParamsResponse) Unmarshal(dAtA []byte) error {
 		}
 		if fieldNum <= 0 {
 			return fmt.Errorf("proto: MsgUpdateParamsResponse: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		default:
+			iNdEx = preIndex
+			skippy, err := skipTx(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthTx
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *MsgTransferSubnet) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowTx
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: MsgTransferSubnet: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: MsgTransferSubnet: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Owner", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthTx
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthTx
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Owner = string(dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
+		case 2:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Netuid", wireType)
+			}
+			m.Netuid = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Netuid |= uint32(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 3:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field NewOwner", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthTx
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthTx
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.NewOwner = string(dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
+		case 4:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field NewOwnerHotkey", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthTx
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthTx
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.NewOwnerHotkey = string(dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
+		default:
+			iNdEx = preIndex
+			skippy, err := skipTx(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthTx
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *MsgTransferSubnetResponse) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowTx
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: MsgTransferSubnetResponse: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: MsgTransferSubnetResponse: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		default:
+			iNdEx = preIndex
+			skippy, err := skipTx(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthTx
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *MsgRemoveSubnet) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowTx
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: MsgRemoveSubnet: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: MsgRemoveSubnet: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Sender", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthTx
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthTx
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Sender = string(dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
+		case 2:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Netuid", wireType)
+			}
+			m.Netuid = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Netuid |= uint32(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		default:
+			iNdEx = preIndex
+			skippy, err := skipTx(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthTx
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *MsgRemoveSubnetResponse) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowTx
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: MsgRemoveSubnetResponse: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: MsgRemoveSubnetResponse: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Returned", wireType)
+			}
+			m.Returned = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Returned |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 2:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Burned", wireType)
+			}
+			m.Burned = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Burned |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		default:
+			iNdEx = preIndex
+			skippy, err := skipTx(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthTx
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *MsgSetHyperparams) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowTx
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: MsgSetHyperparams: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: MsgSetHyperparams: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Sender", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthTx
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthTx
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Sender = string(dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
+		case 2:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Netuid", wireType)
+			}
+			m.Netuid = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Netuid |= uint32(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 3:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Hyperparams", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthTx
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthTx
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if err := m.Hyperparams.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		default:
+			iNdEx = preIndex
+			skippy, err := skipTx(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthTx
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *MsgSetHyperparamsResponse) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowTx
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: MsgSetHyperparamsResponse: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: MsgSetHyperparamsResponse: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		default:
+			iNdEx = preIndex
+			skippy, err := skipTx(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthTx
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *MsgDeregister) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowTx
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: MsgDeregister: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: MsgDeregister: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Sender", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthTx
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthTx
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Sender = string(dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
+		case 2:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Hotkey", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthTx
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthTx
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Hotkey = string(dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
+		case 3:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Netuid", wireType)
+			}
+			m.Netuid = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Netuid |= uint32(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		default:
+			iNdEx = preIndex
+			skippy, err := skipTx(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthTx
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *MsgDeregisterResponse) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowTx
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: MsgDeregisterResponse: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: MsgDeregisterResponse: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		default:
+			iNdEx = preIndex
+			skippy, err := skipTx(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthTx
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *MsgSwapHotkey) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowTx
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: MsgSwapHotkey: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: MsgSwapHotkey: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Coldkey", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthTx
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthTx
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Coldkey = string(dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
+		case 2:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Hotkey", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthTx
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthTx
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Hotkey = string(dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
+		case 3:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field NewHotkey", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthTx
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthTx
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.NewHotkey = string(dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
+		default:
+			iNdEx = preIndex
+			skippy, err := skipTx(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthTx
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *MsgSwapHotkeyResponse) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowTx
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: MsgSwapHotkeyResponse: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: MsgSwapHotkeyResponse: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		default:
+			iNdEx = preIndex
+			skippy, err := skipTx(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthTx
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *MsgSwapColdkey) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowTx
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: MsgSwapColdkey: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: MsgSwapColdkey: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Coldkey", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthTx
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthTx
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Coldkey = string(dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
+		case 2:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field NewColdkey", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthTx
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthTx
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.NewColdkey = string(dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
+		default:
+			iNdEx = preIndex
+			skippy, err := skipTx(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthTx
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *MsgSwapColdkeyResponse) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowTx
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: MsgSwapColdkeyResponse: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: MsgSwapColdkeyResponse: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		default:
+			iNdEx = preIndex
+			skippy, err := skipTx(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthTx
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *MsgSetIdentity) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowTx
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: MsgSetIdentity: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: MsgSetIdentity: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Account", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthTx
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthTx
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Account = string(dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
+		case 2:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Netuid", wireType)
+			}
+			m.Netuid = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Netuid |= uint32(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 3:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Identity", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthTx
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthTx
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if err := m.Identity.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		default:
+			iNdEx = preIndex
+			skippy, err := skipTx(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthTx
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *MsgSetIdentityResponse) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowTx
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: MsgSetIdentityResponse: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: MsgSetIdentityResponse: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		default:
+			iNdEx = preIndex
+			skippy, err := skipTx(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthTx
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *MsgSetRootWeights) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowTx
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: MsgSetRootWeights: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: MsgSetRootWeights: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Hotkey", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthTx
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthTx
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Hotkey = string(dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
+		case 2:
+			if wireType == 0 {
+				var v uint32
+				for shift := uint(0); ; shift += 7 {
+					if shift >= 64 {
+						return ErrIntOverflowTx
+					}
+					if iNdEx >= l {
+						return io.ErrUnexpectedEOF
+					}
+					b := dAtA[iNdEx]
+					iNdEx++
+					v |= uint32(b&0x7F) << shift
+					if b < 0x80 {
+						break
+					}
+				}
+				m.Netuids = append(m.Netuids, v)
+			} else if wireType == 2 {
+				var packedLen int
+				for shift := uint(0); ; shift += 7 {
+					if shift >= 64 {
+						return ErrIntOverflowTx
+					}
+					if iNdEx >= l {
+						return io.ErrUnexpectedEOF
+					}
+					b := dAtA[iNdEx]
+					iNdEx++
+					packedLen |= int(b&0x7F) << shift
+					if b < 0x80 {
+						break
+					}
+				}
+				if packedLen < 0 {
+					return ErrInvalidLengthTx
+				}
+				postIndex := iNdEx + packedLen
+				if postIndex < 0 {
+					return ErrInvalidLengthTx
+				}
+				if postIndex > l {
+					return io.ErrUnexpectedEOF
+				}
+				var elementCount int
+				var count int
+				for _, integer := range dAtA[iNdEx:postIndex] {
+					if integer < 128 {
+						count++
+					}
+				}
+				elementCount = count
+				if elementCount != 0 && len(m.Netuids) == 0 {
+					m.Netuids = make([]uint32, 0, elementCount)
+				}
+				for iNdEx < postIndex {
+					var v uint32
+					for shift := uint(0); ; shift += 7 {
+						if shift >= 64 {
+							return ErrIntOverflowTx
+						}
+						if iNdEx >= l {
+							return io.ErrUnexpectedEOF
+						}
+						b := dAtA[iNdEx]
+						iNdEx++
+						v |= uint32(b&0x7F) << shift
+						if b < 0x80 {
+							break
+						}
+					}
+					m.Netuids = append(m.Netuids, v)
+				}
+			} else {
+				return fmt.Errorf("proto: wrong wireType = %d for field Netuids", wireType)
+			}
+		case 3:
+			if wireType == 0 {
+				var v uint32
+				for shift := uint(0); ; shift += 7 {
+					if shift >= 64 {
+						return ErrIntOverflowTx
+					}
+					if iNdEx >= l {
+						return io.ErrUnexpectedEOF
+					}
+					b := dAtA[iNdEx]
+					iNdEx++
+					v |= uint32(b&0x7F) << shift
+					if b < 0x80 {
+						break
+					}
+				}
+				m.Values = append(m.Values, v)
+			} else if wireType == 2 {
+				var packedLen int
+				for shift := uint(0); ; shift += 7 {
+					if shift >= 64 {
+						return ErrIntOverflowTx
+					}
+					if iNdEx >= l {
+						return io.ErrUnexpectedEOF
+					}
+					b := dAtA[iNdEx]
+					iNdEx++
+					packedLen |= int(b&0x7F) << shift
+					if b < 0x80 {
+						break
+					}
+				}
+				if packedLen < 0 {
+					return ErrInvalidLengthTx
+				}
+				postIndex := iNdEx + packedLen
+				if postIndex < 0 {
+					return ErrInvalidLengthTx
+				}
+				if postIndex > l {
+					return io.ErrUnexpectedEOF
+				}
+				var elementCount int
+				var count int
+				for _, integer := range dAtA[iNdEx:postIndex] {
+					if integer < 128 {
+						count++
+					}
+				}
+				elementCount = count
+				if elementCount != 0 && len(m.Values) == 0 {
+					m.Values = make([]uint32, 0, elementCount)
+				}
+				for iNdEx < postIndex {
+					var v uint32
+					for shift := uint(0); ; shift += 7 {
+						if shift >= 64 {
+							return ErrIntOverflowTx
+						}
+						if iNdEx >= l {
+							return io.ErrUnexpectedEOF
+						}
+						b := dAtA[iNdEx]
+						iNdEx++
+						v |= uint32(b&0x7F) << shift
+						if b < 0x80 {
+							break
+						}
+					}
+					m.Values = append(m.Values, v)
+				}
+			} else {
+				return fmt.Errorf("proto: wrong wireType = %d for field Values", wireType)
+			}
+		default:
+			iNdEx = preIndex
+			skippy, err := skipTx(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthTx
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *MsgSetRootWeightsResponse) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowTx
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: MsgSetRootWeightsResponse: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: MsgSetRootWeightsResponse: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		default:
+			iNdEx = preIndex
+			skippy, err := skipTx(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthTx
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *MsgCommitWeights) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowTx
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: MsgCommitWeights: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: MsgCommitWeights: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Hotkey", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthTx
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthTx
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Hotkey = string(dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
+		case 2:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Netuid", wireType)
+			}
+			m.Netuid = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Netuid |= uint32(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 3:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Round", wireType)
+			}
+			m.Round = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Round |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 4:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Ciphertext", wireType)
+			}
+			var byteLen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				byteLen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if byteLen < 0 {
+				return ErrInvalidLengthTx
+			}
+			postIndex := iNdEx + byteLen
+			if postIndex < 0 {
+				return ErrInvalidLengthTx
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Ciphertext = append(m.Ciphertext[:0], dAtA[iNdEx:postIndex]...)
+			if m.Ciphertext == nil {
+				m.Ciphertext = []byte{}
+			}
+			iNdEx = postIndex
+		case 5:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Epoch", wireType)
+			}
+			m.Epoch = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Epoch |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		default:
+			iNdEx = preIndex
+			skippy, err := skipTx(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthTx
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *MsgCommitWeightsResponse) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowTx
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: MsgCommitWeightsResponse: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: MsgCommitWeightsResponse: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Id", wireType)
+			}
+			m.Id = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Id |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		default:
+			iNdEx = preIndex
+			skippy, err := skipTx(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthTx
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *MsgCommitHash) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowTx
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: MsgCommitHash: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: MsgCommitHash: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Hotkey", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthTx
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthTx
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Hotkey = string(dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
+		case 2:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Netuid", wireType)
+			}
+			m.Netuid = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Netuid |= uint32(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 3:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Hash", wireType)
+			}
+			var byteLen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				byteLen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if byteLen < 0 {
+				return ErrInvalidLengthTx
+			}
+			postIndex := iNdEx + byteLen
+			if postIndex < 0 {
+				return ErrInvalidLengthTx
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Hash = append(m.Hash[:0], dAtA[iNdEx:postIndex]...)
+			if m.Hash == nil {
+				m.Hash = []byte{}
+			}
+			iNdEx = postIndex
+		case 4:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Opening", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthTx
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthTx
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if m.Opening == nil {
+				m.Opening = &SealedWeights{}
+			}
+			if err := m.Opening.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		case 5:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Epoch", wireType)
+			}
+			m.Epoch = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Epoch |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		default:
+			iNdEx = preIndex
+			skippy, err := skipTx(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthTx
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *MsgCommitHashResponse) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowTx
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: MsgCommitHashResponse: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: MsgCommitHashResponse: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Id", wireType)
+			}
+			m.Id = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Id |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		default:
+			iNdEx = preIndex
+			skippy, err := skipTx(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthTx
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *MsgSubmitPulse) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowTx
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: MsgSubmitPulse: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: MsgSubmitPulse: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Sender", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthTx
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthTx
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Sender = string(dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
+		case 2:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Round", wireType)
+			}
+			m.Round = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Round |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 3:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Signature", wireType)
+			}
+			var byteLen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				byteLen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if byteLen < 0 {
+				return ErrInvalidLengthTx
+			}
+			postIndex := iNdEx + byteLen
+			if postIndex < 0 {
+				return ErrInvalidLengthTx
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Signature = append(m.Signature[:0], dAtA[iNdEx:postIndex]...)
+			if m.Signature == nil {
+				m.Signature = []byte{}
+			}
+			iNdEx = postIndex
+		default:
+			iNdEx = preIndex
+			skippy, err := skipTx(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthTx
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *MsgSubmitPulseResponse) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowTx
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: MsgSubmitPulseResponse: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: MsgSubmitPulseResponse: illegal tag %d (wire type %d)", fieldNum, wire)
 		}
 		switch fieldNum {
 		default:

@@ -24,6 +24,40 @@ var _ = math.Inf
 // proto package needs to be updated.
 const _ = proto.GoGoProtoPackageIsVersion3 // please upgrade the proto package
 
+type CommitStatus int32
+
+const (
+	CommitStatus_COMMIT_STATUS_UNSPECIFIED CommitStatus = 0
+	CommitStatus_COMMIT_STATUS_HIDDEN      CommitStatus = 1
+	CommitStatus_COMMIT_STATUS_REVEALED    CommitStatus = 2
+	CommitStatus_COMMIT_STATUS_FAILED      CommitStatus = 3
+	CommitStatus_COMMIT_STATUS_EXPIRED     CommitStatus = 4
+)
+
+var CommitStatus_name = map[int32]string{
+	0: "COMMIT_STATUS_UNSPECIFIED",
+	1: "COMMIT_STATUS_HIDDEN",
+	2: "COMMIT_STATUS_REVEALED",
+	3: "COMMIT_STATUS_FAILED",
+	4: "COMMIT_STATUS_EXPIRED",
+}
+
+var CommitStatus_value = map[string]int32{
+	"COMMIT_STATUS_UNSPECIFIED": 0,
+	"COMMIT_STATUS_HIDDEN":      1,
+	"COMMIT_STATUS_REVEALED":    2,
+	"COMMIT_STATUS_FAILED":      3,
+	"COMMIT_STATUS_EXPIRED":     4,
+}
+
+func (x CommitStatus) String() string {
+	return proto.EnumName(CommitStatus_name, int32(x))
+}
+
+func (CommitStatus) EnumDescriptor() ([]byte, []int) {
+	return fileDescriptor_adaaac8708a6cbb6, []int{0}
+}
+
 // Hyperparams are the rules of one subnet. The defaults of a network stand in
 // its module parameters, so that a test network scales them in its genesis.
 type Hyperparams struct {
@@ -51,6 +85,8 @@ type Hyperparams struct {
 	BurnIncrease       uint32 `protobuf:"varint,22,opt,name=burn_increase,json=burnIncrease,proto3" json:"burn_increase,omitempty"`
 	BurnHalfLife       uint64 `protobuf:"varint,23,opt,name=burn_half_life,json=burnHalfLife,proto3" json:"burn_half_life,omitempty"`
 	MinNonImmune       uint32 `protobuf:"varint,24,opt,name=min_non_immune,json=minNonImmune,proto3" json:"min_non_immune,omitempty"`
+	CommitReveal       string `protobuf:"bytes,25,opt,name=commit_reveal,json=commitReveal,proto3" json:"commit_reveal,omitempty"`
+	RevealPeriod       uint64 `protobuf:"varint,26,opt,name=reveal_period,json=revealPeriod,proto3" json:"reveal_period,omitempty"`
 }
 
 func (m *Hyperparams) Reset()         { *m = Hyperparams{} }
@@ -254,17 +290,39 @@ func (m *Hyperparams) GetMinNonImmune() uint32 {
 	return 0
 }
 
+func (m *Hyperparams) GetCommitReveal() string {
+	if m != nil {
+		return m.CommitReveal
+	}
+	return ""
+}
+
+func (m *Hyperparams) GetRevealPeriod() uint64 {
+	if m != nil {
+		return m.RevealPeriod
+	}
+	return 0
+}
+
 // Params are the rules of the network. Governance changes them.
 type Params struct {
-	OwnerBps          uint32      `protobuf:"varint,1,opt,name=owner_bps,json=ownerBps,proto3" json:"owner_bps,omitempty"`
-	MinerBps          uint32      `protobuf:"varint,2,opt,name=miner_bps,json=minerBps,proto3" json:"miner_bps,omitempty"`
-	ValidatorBps      uint32      `protobuf:"varint,3,opt,name=validator_bps,json=validatorBps,proto3" json:"validator_bps,omitempty"`
-	MaxEpochsPerBlock uint32      `protobuf:"varint,4,opt,name=max_epochs_per_block,json=maxEpochsPerBlock,proto3" json:"max_epochs_per_block,omitempty"`
-	MaxSubnets        uint32      `protobuf:"varint,5,opt,name=max_subnets,json=maxSubnets,proto3" json:"max_subnets,omitempty"`
-	MinLock           uint64      `protobuf:"varint,6,opt,name=min_lock,json=minLock,proto3" json:"min_lock,omitempty"`
-	LockInterval      uint64      `protobuf:"varint,7,opt,name=lock_interval,json=lockInterval,proto3" json:"lock_interval,omitempty"`
-	StakeThreshold    uint64      `protobuf:"varint,8,opt,name=stake_threshold,json=stakeThreshold,proto3" json:"stake_threshold,omitempty"`
-	Defaults          Hyperparams `protobuf:"bytes,9,opt,name=defaults,proto3" json:"defaults"`
+	OwnerBps             uint32      `protobuf:"varint,1,opt,name=owner_bps,json=ownerBps,proto3" json:"owner_bps,omitempty"`
+	MinerBps             uint32      `protobuf:"varint,2,opt,name=miner_bps,json=minerBps,proto3" json:"miner_bps,omitempty"`
+	ValidatorBps         uint32      `protobuf:"varint,3,opt,name=validator_bps,json=validatorBps,proto3" json:"validator_bps,omitempty"`
+	MaxEpochsPerBlock    uint32      `protobuf:"varint,4,opt,name=max_epochs_per_block,json=maxEpochsPerBlock,proto3" json:"max_epochs_per_block,omitempty"`
+	MaxSubnets           uint32      `protobuf:"varint,5,opt,name=max_subnets,json=maxSubnets,proto3" json:"max_subnets,omitempty"`
+	MinLock              uint64      `protobuf:"varint,6,opt,name=min_lock,json=minLock,proto3" json:"min_lock,omitempty"`
+	LockInterval         uint64      `protobuf:"varint,7,opt,name=lock_interval,json=lockInterval,proto3" json:"lock_interval,omitempty"`
+	StakeThreshold       uint64      `protobuf:"varint,8,opt,name=stake_threshold,json=stakeThreshold,proto3" json:"stake_threshold,omitempty"`
+	Defaults             Hyperparams `protobuf:"bytes,9,opt,name=defaults,proto3" json:"defaults"`
+	HyperparamsRateLimit uint64      `protobuf:"varint,10,opt,name=hyperparams_rate_limit,json=hyperparamsRateLimit,proto3" json:"hyperparams_rate_limit,omitempty"`
+	HyperparamsFreeze    uint64      `protobuf:"varint,11,opt,name=hyperparams_freeze,json=hyperparamsFreeze,proto3" json:"hyperparams_freeze,omitempty"`
+	RootWeightsRateLimit uint64      `protobuf:"varint,12,opt,name=root_weights_rate_limit,json=rootWeightsRateLimit,proto3" json:"root_weights_rate_limit,omitempty"`
+	MaxRevealsPerBlock   uint32      `protobuf:"varint,13,opt,name=max_reveals_per_block,json=maxRevealsPerBlock,proto3" json:"max_reveals_per_block,omitempty"`
+	Beacon               Beacon      `protobuf:"bytes,14,opt,name=beacon,proto3" json:"beacon"`
+	MaxHistory           uint32      `protobuf:"varint,15,opt,name=max_history,json=maxHistory,proto3" json:"max_history,omitempty"`
+	SwapCost             uint64      `protobuf:"varint,16,opt,name=swap_cost,json=swapCost,proto3" json:"swap_cost,omitempty"`
+	FailedCommitFee      uint64      `protobuf:"varint,17,opt,name=failed_commit_fee,json=failedCommitFee,proto3" json:"failed_commit_fee,omitempty"`
 }
 
 func (m *Params) Reset()         { *m = Params{} }
@@ -363,9 +421,127 @@ func (m *Params) GetDefaults() Hyperparams {
 	return Hyperparams{}
 }
 
+func (m *Params) GetHyperparamsRateLimit() uint64 {
+	if m != nil {
+		return m.HyperparamsRateLimit
+	}
+	return 0
+}
+
+func (m *Params) GetHyperparamsFreeze() uint64 {
+	if m != nil {
+		return m.HyperparamsFreeze
+	}
+	return 0
+}
+
+func (m *Params) GetRootWeightsRateLimit() uint64 {
+	if m != nil {
+		return m.RootWeightsRateLimit
+	}
+	return 0
+}
+
+func (m *Params) GetMaxRevealsPerBlock() uint32 {
+	if m != nil {
+		return m.MaxRevealsPerBlock
+	}
+	return 0
+}
+
+func (m *Params) GetBeacon() Beacon {
+	if m != nil {
+		return m.Beacon
+	}
+	return Beacon{}
+}
+
+func (m *Params) GetMaxHistory() uint32 {
+	if m != nil {
+		return m.MaxHistory
+	}
+	return 0
+}
+
+func (m *Params) GetSwapCost() uint64 {
+	if m != nil {
+		return m.SwapCost
+	}
+	return 0
+}
+
+func (m *Params) GetFailedCommitFee() uint64 {
+	if m != nil {
+		return m.FailedCommitFee
+	}
+	return 0
+}
+
+// Beacon is a drand network with BLS signatures on G1 over unchained rounds
+// (drand's scheme bls-unchained-g1-rfc9380).
+type Beacon struct {
+	PublicKey     []byte `protobuf:"bytes,1,opt,name=public_key,json=publicKey,proto3" json:"public_key,omitempty"`
+	GenesisTime   int64  `protobuf:"varint,2,opt,name=genesis_time,json=genesisTime,proto3" json:"genesis_time,omitempty"`
+	PeriodSeconds uint64 `protobuf:"varint,3,opt,name=period_seconds,json=periodSeconds,proto3" json:"period_seconds,omitempty"`
+}
+
+func (m *Beacon) Reset()         { *m = Beacon{} }
+func (m *Beacon) String() string { return proto.CompactTextString(m) }
+func (*Beacon) ProtoMessage()    {}
+func (*Beacon) Descriptor() ([]byte, []int) {
+	return fileDescriptor_adaaac8708a6cbb6, []int{2}
+}
+func (m *Beacon) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *Beacon) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_Beacon.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *Beacon) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_Beacon.Merge(m, src)
+}
+func (m *Beacon) XXX_Size() int {
+	return m.Size()
+}
+func (m *Beacon) XXX_DiscardUnknown() {
+	xxx_messageInfo_Beacon.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_Beacon proto.InternalMessageInfo
+
+func (m *Beacon) GetPublicKey() []byte {
+	if m != nil {
+		return m.PublicKey
+	}
+	return nil
+}
+
+func (m *Beacon) GetGenesisTime() int64 {
+	if m != nil {
+		return m.GenesisTime
+	}
+	return 0
+}
+
+func (m *Beacon) GetPeriodSeconds() uint64 {
+	if m != nil {
+		return m.PeriodSeconds
+	}
+	return 0
+}
+
 // Ledger counts what one subnet's emission has become. Together with what is
 // pending it is everything that was ever minted for the subnet; summed over
-// all subnets, the minted amount of Totals.
+// all subnets and those removed, the minted amount of Totals.
 type Ledger struct {
 	OwnerPaid      uint64 `protobuf:"varint,1,opt,name=owner_paid,json=ownerPaid,proto3" json:"owner_paid,omitempty"`
 	MinersPaid     uint64 `protobuf:"varint,2,opt,name=miners_paid,json=minersPaid,proto3" json:"miners_paid,omitempty"`
@@ -378,7 +554,7 @@ func (m *Ledger) Reset()         { *m = Ledger{} }
 func (m *Ledger) String() string { return proto.CompactTextString(m) }
 func (*Ledger) ProtoMessage()    {}
 func (*Ledger) Descriptor() ([]byte, []int) {
-	return fileDescriptor_adaaac8708a6cbb6, []int{2}
+	return fileDescriptor_adaaac8708a6cbb6, []int{3}
 }
 func (m *Ledger) XXX_Unmarshal(b []byte) error {
 	return m.Unmarshal(b)
@@ -443,26 +619,29 @@ func (m *Ledger) GetRegistrations() uint64 {
 }
 
 type Subnet struct {
-	Netuid      uint32      `protobuf:"varint,1,opt,name=netuid,proto3" json:"netuid,omitempty"`
-	Owner       string      `protobuf:"bytes,2,opt,name=owner,proto3" json:"owner,omitempty"`
-	OwnerHotkey string      `protobuf:"bytes,3,opt,name=owner_hotkey,json=ownerHotkey,proto3" json:"owner_hotkey,omitempty"`
-	Name        string      `protobuf:"bytes,4,opt,name=name,proto3" json:"name,omitempty"`
-	Created     uint64      `protobuf:"varint,5,opt,name=created,proto3" json:"created,omitempty"`
-	LastEpoch   uint64      `protobuf:"varint,6,opt,name=last_epoch,json=lastEpoch,proto3" json:"last_epoch,omitempty"`
-	Epochs      uint64      `protobuf:"varint,7,opt,name=epochs,proto3" json:"epochs,omitempty"`
-	Lock        uint64      `protobuf:"varint,8,opt,name=lock,proto3" json:"lock,omitempty"`
-	Neurons     uint32      `protobuf:"varint,9,opt,name=neurons,proto3" json:"neurons,omitempty"`
-	BurnPrice   uint64      `protobuf:"varint,10,opt,name=burn_price,json=burnPrice,proto3" json:"burn_price,omitempty"`
-	BurnHeight  uint64      `protobuf:"varint,11,opt,name=burn_height,json=burnHeight,proto3" json:"burn_height,omitempty"`
-	Ledger      Ledger      `protobuf:"bytes,12,opt,name=ledger,proto3" json:"ledger"`
-	Hyperparams Hyperparams `protobuf:"bytes,13,opt,name=hyperparams,proto3" json:"hyperparams"`
+	Netuid            uint32      `protobuf:"varint,1,opt,name=netuid,proto3" json:"netuid,omitempty"`
+	Owner             string      `protobuf:"bytes,2,opt,name=owner,proto3" json:"owner,omitempty"`
+	OwnerHotkey       string      `protobuf:"bytes,3,opt,name=owner_hotkey,json=ownerHotkey,proto3" json:"owner_hotkey,omitempty"`
+	Name              string      `protobuf:"bytes,4,opt,name=name,proto3" json:"name,omitempty"`
+	Created           uint64      `protobuf:"varint,5,opt,name=created,proto3" json:"created,omitempty"`
+	LastEpoch         uint64      `protobuf:"varint,6,opt,name=last_epoch,json=lastEpoch,proto3" json:"last_epoch,omitempty"`
+	Epochs            uint64      `protobuf:"varint,7,opt,name=epochs,proto3" json:"epochs,omitempty"`
+	Lock              uint64      `protobuf:"varint,8,opt,name=lock,proto3" json:"lock,omitempty"`
+	Neurons           uint32      `protobuf:"varint,9,opt,name=neurons,proto3" json:"neurons,omitempty"`
+	BurnPrice         uint64      `protobuf:"varint,10,opt,name=burn_price,json=burnPrice,proto3" json:"burn_price,omitempty"`
+	BurnHeight        uint64      `protobuf:"varint,11,opt,name=burn_height,json=burnHeight,proto3" json:"burn_height,omitempty"`
+	Ledger            Ledger      `protobuf:"bytes,12,opt,name=ledger,proto3" json:"ledger"`
+	Hyperparams       Hyperparams `protobuf:"bytes,13,opt,name=hyperparams,proto3" json:"hyperparams"`
+	HyperparamsHeight uint64      `protobuf:"varint,14,opt,name=hyperparams_height,json=hyperparamsHeight,proto3" json:"hyperparams_height,omitempty"`
+	Vacant            uint32      `protobuf:"varint,15,opt,name=vacant,proto3" json:"vacant,omitempty"`
+	HistorySize       uint32      `protobuf:"varint,16,opt,name=history_size,json=historySize,proto3" json:"history_size,omitempty"`
 }
 
 func (m *Subnet) Reset()         { *m = Subnet{} }
 func (m *Subnet) String() string { return proto.CompactTextString(m) }
 func (*Subnet) ProtoMessage()    {}
 func (*Subnet) Descriptor() ([]byte, []int) {
-	return fileDescriptor_adaaac8708a6cbb6, []int{3}
+	return fileDescriptor_adaaac8708a6cbb6, []int{4}
 }
 func (m *Subnet) XXX_Unmarshal(b []byte) error {
 	return m.Unmarshal(b)
@@ -582,6 +761,27 @@ func (m *Subnet) GetHyperparams() Hyperparams {
 	return Hyperparams{}
 }
 
+func (m *Subnet) GetHyperparamsHeight() uint64 {
+	if m != nil {
+		return m.HyperparamsHeight
+	}
+	return 0
+}
+
+func (m *Subnet) GetVacant() uint32 {
+	if m != nil {
+		return m.Vacant
+	}
+	return 0
+}
+
+func (m *Subnet) GetHistorySize() uint32 {
+	if m != nil {
+		return m.HistorySize
+	}
+	return 0
+}
+
 // Endpoint is where and what a miner serves.
 type Endpoint struct {
 	Host        string `protobuf:"bytes,1,opt,name=host,proto3" json:"host,omitempty"`
@@ -598,7 +798,7 @@ func (m *Endpoint) Reset()         { *m = Endpoint{} }
 func (m *Endpoint) String() string { return proto.CompactTextString(m) }
 func (*Endpoint) ProtoMessage()    {}
 func (*Endpoint) Descriptor() ([]byte, []int) {
-	return fileDescriptor_adaaac8708a6cbb6, []int{4}
+	return fileDescriptor_adaaac8708a6cbb6, []int{5}
 }
 func (m *Endpoint) XXX_Unmarshal(b []byte) error {
 	return m.Unmarshal(b)
@@ -683,6 +883,8 @@ func (m *Endpoint) GetHeight() uint64 {
 	return 0
 }
 
+// Neuron is who has a uid. A uid that was given up is vacant until the next
+// registration: its neuron has no hotkey, and registered says since when.
 type Neuron struct {
 	Uid        uint32    `protobuf:"varint,1,opt,name=uid,proto3" json:"uid,omitempty"`
 	Hotkey     string    `protobuf:"bytes,2,opt,name=hotkey,proto3" json:"hotkey,omitempty"`
@@ -695,7 +897,7 @@ func (m *Neuron) Reset()         { *m = Neuron{} }
 func (m *Neuron) String() string { return proto.CompactTextString(m) }
 func (*Neuron) ProtoMessage()    {}
 func (*Neuron) Descriptor() ([]byte, []int) {
-	return fileDescriptor_adaaac8708a6cbb6, []int{5}
+	return fileDescriptor_adaaac8708a6cbb6, []int{6}
 }
 func (m *Neuron) XXX_Unmarshal(b []byte) error {
 	return m.Unmarshal(b)
@@ -769,7 +971,7 @@ func (m *Row) Reset()         { *m = Row{} }
 func (m *Row) String() string { return proto.CompactTextString(m) }
 func (*Row) ProtoMessage()    {}
 func (*Row) Descriptor() ([]byte, []int) {
-	return fileDescriptor_adaaac8708a6cbb6, []int{6}
+	return fileDescriptor_adaaac8708a6cbb6, []int{7}
 }
 func (m *Row) XXX_Unmarshal(b []byte) error {
 	return m.Unmarshal(b)
@@ -831,7 +1033,7 @@ func (m *Outcome) Reset()         { *m = Outcome{} }
 func (m *Outcome) String() string { return proto.CompactTextString(m) }
 func (*Outcome) ProtoMessage()    {}
 func (*Outcome) Descriptor() ([]byte, []int) {
-	return fileDescriptor_adaaac8708a6cbb6, []int{7}
+	return fileDescriptor_adaaac8708a6cbb6, []int{8}
 }
 func (m *Outcome) XXX_Unmarshal(b []byte) error {
 	return m.Unmarshal(b)
@@ -949,7 +1151,7 @@ func (m *Stream) Reset()         { *m = Stream{} }
 func (m *Stream) String() string { return proto.CompactTextString(m) }
 func (*Stream) ProtoMessage()    {}
 func (*Stream) Descriptor() ([]byte, []int) {
-	return fileDescriptor_adaaac8708a6cbb6, []int{8}
+	return fileDescriptor_adaaac8708a6cbb6, []int{9}
 }
 func (m *Stream) XXX_Unmarshal(b []byte) error {
 	return m.Unmarshal(b)
@@ -1014,7 +1216,7 @@ func (m *Streams) Reset()         { *m = Streams{} }
 func (m *Streams) String() string { return proto.CompactTextString(m) }
 func (*Streams) ProtoMessage()    {}
 func (*Streams) Descriptor() ([]byte, []int) {
-	return fileDescriptor_adaaac8708a6cbb6, []int{9}
+	return fileDescriptor_adaaac8708a6cbb6, []int{10}
 }
 func (m *Streams) XXX_Unmarshal(b []byte) error {
 	return m.Unmarshal(b)
@@ -1060,7 +1262,7 @@ func (m *Pending) Reset()         { *m = Pending{} }
 func (m *Pending) String() string { return proto.CompactTextString(m) }
 func (*Pending) ProtoMessage()    {}
 func (*Pending) Descriptor() ([]byte, []int) {
-	return fileDescriptor_adaaac8708a6cbb6, []int{10}
+	return fileDescriptor_adaaac8708a6cbb6, []int{11}
 }
 func (m *Pending) XXX_Unmarshal(b []byte) error {
 	return m.Unmarshal(b)
@@ -1106,15 +1308,16 @@ func (m *Pending) GetAmounts() []uint64 {
 // Totals count what was minted and burned by this module since genesis.
 // supply = genesis supply + minted - burned - (fees and slashes burned by others).
 type Totals struct {
-	Minted uint64 `protobuf:"varint,1,opt,name=minted,proto3" json:"minted,omitempty"`
-	Burned uint64 `protobuf:"varint,2,opt,name=burned,proto3" json:"burned,omitempty"`
+	Minted  uint64 `protobuf:"varint,1,opt,name=minted,proto3" json:"minted,omitempty"`
+	Burned  uint64 `protobuf:"varint,2,opt,name=burned,proto3" json:"burned,omitempty"`
+	Removed Ledger `protobuf:"bytes,3,opt,name=removed,proto3" json:"removed"`
 }
 
 func (m *Totals) Reset()         { *m = Totals{} }
 func (m *Totals) String() string { return proto.CompactTextString(m) }
 func (*Totals) ProtoMessage()    {}
 func (*Totals) Descriptor() ([]byte, []int) {
-	return fileDescriptor_adaaac8708a6cbb6, []int{11}
+	return fileDescriptor_adaaac8708a6cbb6, []int{12}
 }
 func (m *Totals) XXX_Unmarshal(b []byte) error {
 	return m.Unmarshal(b)
@@ -1157,9 +1360,618 @@ func (m *Totals) GetBurned() uint64 {
 	return 0
 }
 
+func (m *Totals) GetRemoved() Ledger {
+	if m != nil {
+		return m.Removed
+	}
+	return Ledger{}
+}
+
+// HistoryEntry is what one epoch meant for one neuron.
+type HistoryEntry struct {
+	Height         uint64 `protobuf:"varint,1,opt,name=height,proto3" json:"height,omitempty"`
+	Incentive      uint32 `protobuf:"varint,2,opt,name=incentive,proto3" json:"incentive,omitempty"`
+	Dividends      uint32 `protobuf:"varint,3,opt,name=dividends,proto3" json:"dividends,omitempty"`
+	Consensus      uint32 `protobuf:"varint,4,opt,name=consensus,proto3" json:"consensus,omitempty"`
+	Trust          uint32 `protobuf:"varint,5,opt,name=trust,proto3" json:"trust,omitempty"`
+	ValidatorTrust uint32 `protobuf:"varint,6,opt,name=validator_trust,json=validatorTrust,proto3" json:"validator_trust,omitempty"`
+	Emission       uint64 `protobuf:"varint,7,opt,name=emission,proto3" json:"emission,omitempty"`
+}
+
+func (m *HistoryEntry) Reset()         { *m = HistoryEntry{} }
+func (m *HistoryEntry) String() string { return proto.CompactTextString(m) }
+func (*HistoryEntry) ProtoMessage()    {}
+func (*HistoryEntry) Descriptor() ([]byte, []int) {
+	return fileDescriptor_adaaac8708a6cbb6, []int{13}
+}
+func (m *HistoryEntry) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *HistoryEntry) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_HistoryEntry.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *HistoryEntry) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_HistoryEntry.Merge(m, src)
+}
+func (m *HistoryEntry) XXX_Size() int {
+	return m.Size()
+}
+func (m *HistoryEntry) XXX_DiscardUnknown() {
+	xxx_messageInfo_HistoryEntry.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_HistoryEntry proto.InternalMessageInfo
+
+func (m *HistoryEntry) GetHeight() uint64 {
+	if m != nil {
+		return m.Height
+	}
+	return 0
+}
+
+func (m *HistoryEntry) GetIncentive() uint32 {
+	if m != nil {
+		return m.Incentive
+	}
+	return 0
+}
+
+func (m *HistoryEntry) GetDividends() uint32 {
+	if m != nil {
+		return m.Dividends
+	}
+	return 0
+}
+
+func (m *HistoryEntry) GetConsensus() uint32 {
+	if m != nil {
+		return m.Consensus
+	}
+	return 0
+}
+
+func (m *HistoryEntry) GetTrust() uint32 {
+	if m != nil {
+		return m.Trust
+	}
+	return 0
+}
+
+func (m *HistoryEntry) GetValidatorTrust() uint32 {
+	if m != nil {
+		return m.ValidatorTrust
+	}
+	return 0
+}
+
+func (m *HistoryEntry) GetEmission() uint64 {
+	if m != nil {
+		return m.Emission
+	}
+	return 0
+}
+
+// EpochRecord is what one epoch meant for every neuron of a subnet.
+type EpochRecord struct {
+	Epoch  uint64 `protobuf:"varint,1,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	Height uint64 `protobuf:"varint,2,opt,name=height,proto3" json:"height,omitempty"`
+	// 18 bytes per uid, big-endian: incentive, dividends, consensus, trust and
+	// validator trust as u16, emission in nplx as u64.
+	Neurons []byte `protobuf:"bytes,3,opt,name=neurons,proto3" json:"neurons,omitempty"`
+}
+
+func (m *EpochRecord) Reset()         { *m = EpochRecord{} }
+func (m *EpochRecord) String() string { return proto.CompactTextString(m) }
+func (*EpochRecord) ProtoMessage()    {}
+func (*EpochRecord) Descriptor() ([]byte, []int) {
+	return fileDescriptor_adaaac8708a6cbb6, []int{14}
+}
+func (m *EpochRecord) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *EpochRecord) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_EpochRecord.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *EpochRecord) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_EpochRecord.Merge(m, src)
+}
+func (m *EpochRecord) XXX_Size() int {
+	return m.Size()
+}
+func (m *EpochRecord) XXX_DiscardUnknown() {
+	xxx_messageInfo_EpochRecord.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_EpochRecord proto.InternalMessageInfo
+
+func (m *EpochRecord) GetEpoch() uint64 {
+	if m != nil {
+		return m.Epoch
+	}
+	return 0
+}
+
+func (m *EpochRecord) GetHeight() uint64 {
+	if m != nil {
+		return m.Height
+	}
+	return 0
+}
+
+func (m *EpochRecord) GetNeurons() []byte {
+	if m != nil {
+		return m.Neurons
+	}
+	return nil
+}
+
+// Identity is what an account says of itself. None of it is verified.
+type Identity struct {
+	Name        string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Url         string `protobuf:"bytes,2,opt,name=url,proto3" json:"url,omitempty"`
+	Image       string `protobuf:"bytes,3,opt,name=image,proto3" json:"image,omitempty"`
+	Description string `protobuf:"bytes,4,opt,name=description,proto3" json:"description,omitempty"`
+	Contact     string `protobuf:"bytes,5,opt,name=contact,proto3" json:"contact,omitempty"`
+}
+
+func (m *Identity) Reset()         { *m = Identity{} }
+func (m *Identity) String() string { return proto.CompactTextString(m) }
+func (*Identity) ProtoMessage()    {}
+func (*Identity) Descriptor() ([]byte, []int) {
+	return fileDescriptor_adaaac8708a6cbb6, []int{15}
+}
+func (m *Identity) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *Identity) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_Identity.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *Identity) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_Identity.Merge(m, src)
+}
+func (m *Identity) XXX_Size() int {
+	return m.Size()
+}
+func (m *Identity) XXX_DiscardUnknown() {
+	xxx_messageInfo_Identity.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_Identity proto.InternalMessageInfo
+
+func (m *Identity) GetName() string {
+	if m != nil {
+		return m.Name
+	}
+	return ""
+}
+
+func (m *Identity) GetUrl() string {
+	if m != nil {
+		return m.Url
+	}
+	return ""
+}
+
+func (m *Identity) GetImage() string {
+	if m != nil {
+		return m.Image
+	}
+	return ""
+}
+
+func (m *Identity) GetDescription() string {
+	if m != nil {
+		return m.Description
+	}
+	return ""
+}
+
+func (m *Identity) GetContact() string {
+	if m != nil {
+		return m.Contact
+	}
+	return ""
+}
+
+// Commit is one hidden opinion. A neuron has at most one outstanding per
+// epoch in which it may set weights.
+type Commit struct {
+	Id         uint64       `protobuf:"varint,1,opt,name=id,proto3" json:"id,omitempty"`
+	Netuid     uint32       `protobuf:"varint,2,opt,name=netuid,proto3" json:"netuid,omitempty"`
+	Uid        uint32       `protobuf:"varint,3,opt,name=uid,proto3" json:"uid,omitempty"`
+	Hotkey     string       `protobuf:"bytes,4,opt,name=hotkey,proto3" json:"hotkey,omitempty"`
+	Height     uint64       `protobuf:"varint,5,opt,name=height,proto3" json:"height,omitempty"`
+	Epoch      uint64       `protobuf:"varint,6,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	Round      uint64       `protobuf:"varint,7,opt,name=round,proto3" json:"round,omitempty"`
+	Ciphertext []byte       `protobuf:"bytes,8,opt,name=ciphertext,proto3" json:"ciphertext,omitempty"`
+	Hash       []byte       `protobuf:"bytes,9,opt,name=hash,proto3" json:"hash,omitempty"`
+	Status     CommitStatus `protobuf:"varint,10,opt,name=status,proto3,enum=plexus.subnet.v1.CommitStatus" json:"status,omitempty"`
+	Reason     string       `protobuf:"bytes,11,opt,name=reason,proto3" json:"reason,omitempty"`
+	Settled    uint64       `protobuf:"varint,12,opt,name=settled,proto3" json:"settled,omitempty"`
+	Due        uint64       `protobuf:"varint,13,opt,name=due,proto3" json:"due,omitempty"`
+}
+
+func (m *Commit) Reset()         { *m = Commit{} }
+func (m *Commit) String() string { return proto.CompactTextString(m) }
+func (*Commit) ProtoMessage()    {}
+func (*Commit) Descriptor() ([]byte, []int) {
+	return fileDescriptor_adaaac8708a6cbb6, []int{16}
+}
+func (m *Commit) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *Commit) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_Commit.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *Commit) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_Commit.Merge(m, src)
+}
+func (m *Commit) XXX_Size() int {
+	return m.Size()
+}
+func (m *Commit) XXX_DiscardUnknown() {
+	xxx_messageInfo_Commit.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_Commit proto.InternalMessageInfo
+
+func (m *Commit) GetId() uint64 {
+	if m != nil {
+		return m.Id
+	}
+	return 0
+}
+
+func (m *Commit) GetNetuid() uint32 {
+	if m != nil {
+		return m.Netuid
+	}
+	return 0
+}
+
+func (m *Commit) GetUid() uint32 {
+	if m != nil {
+		return m.Uid
+	}
+	return 0
+}
+
+func (m *Commit) GetHotkey() string {
+	if m != nil {
+		return m.Hotkey
+	}
+	return ""
+}
+
+func (m *Commit) GetHeight() uint64 {
+	if m != nil {
+		return m.Height
+	}
+	return 0
+}
+
+func (m *Commit) GetEpoch() uint64 {
+	if m != nil {
+		return m.Epoch
+	}
+	return 0
+}
+
+func (m *Commit) GetRound() uint64 {
+	if m != nil {
+		return m.Round
+	}
+	return 0
+}
+
+func (m *Commit) GetCiphertext() []byte {
+	if m != nil {
+		return m.Ciphertext
+	}
+	return nil
+}
+
+func (m *Commit) GetHash() []byte {
+	if m != nil {
+		return m.Hash
+	}
+	return nil
+}
+
+func (m *Commit) GetStatus() CommitStatus {
+	if m != nil {
+		return m.Status
+	}
+	return CommitStatus_COMMIT_STATUS_UNSPECIFIED
+}
+
+func (m *Commit) GetReason() string {
+	if m != nil {
+		return m.Reason
+	}
+	return ""
+}
+
+func (m *Commit) GetSettled() uint64 {
+	if m != nil {
+		return m.Settled
+	}
+	return 0
+}
+
+func (m *Commit) GetDue() uint64 {
+	if m != nil {
+		return m.Due
+	}
+	return 0
+}
+
+// QueuedCommit finds a timelocked commit by its round.
+type QueuedCommit struct {
+	Netuid uint32 `protobuf:"varint,1,opt,name=netuid,proto3" json:"netuid,omitempty"`
+	Uid    uint32 `protobuf:"varint,2,opt,name=uid,proto3" json:"uid,omitempty"`
+	Due    uint64 `protobuf:"varint,3,opt,name=due,proto3" json:"due,omitempty"`
+}
+
+func (m *QueuedCommit) Reset()         { *m = QueuedCommit{} }
+func (m *QueuedCommit) String() string { return proto.CompactTextString(m) }
+func (*QueuedCommit) ProtoMessage()    {}
+func (*QueuedCommit) Descriptor() ([]byte, []int) {
+	return fileDescriptor_adaaac8708a6cbb6, []int{17}
+}
+func (m *QueuedCommit) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *QueuedCommit) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_QueuedCommit.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *QueuedCommit) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_QueuedCommit.Merge(m, src)
+}
+func (m *QueuedCommit) XXX_Size() int {
+	return m.Size()
+}
+func (m *QueuedCommit) XXX_DiscardUnknown() {
+	xxx_messageInfo_QueuedCommit.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_QueuedCommit proto.InternalMessageInfo
+
+func (m *QueuedCommit) GetNetuid() uint32 {
+	if m != nil {
+		return m.Netuid
+	}
+	return 0
+}
+
+func (m *QueuedCommit) GetUid() uint32 {
+	if m != nil {
+		return m.Uid
+	}
+	return 0
+}
+
+func (m *QueuedCommit) GetDue() uint64 {
+	if m != nil {
+		return m.Due
+	}
+	return 0
+}
+
+// SealedWeights is the plaintext of a timelocked commit and the opening of a
+// hashed one. It names everything that it is meant for, so that it can serve
+// nowhere else.
+type SealedWeights struct {
+	ChainId string   `protobuf:"bytes,1,opt,name=chain_id,json=chainId,proto3" json:"chain_id,omitempty"`
+	Netuid  uint32   `protobuf:"varint,2,opt,name=netuid,proto3" json:"netuid,omitempty"`
+	Hotkey  string   `protobuf:"bytes,3,opt,name=hotkey,proto3" json:"hotkey,omitempty"`
+	Epoch   uint64   `protobuf:"varint,4,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	Uids    []uint32 `protobuf:"varint,5,rep,packed,name=uids,proto3" json:"uids,omitempty"`
+	Values  []uint32 `protobuf:"varint,6,rep,packed,name=values,proto3" json:"values,omitempty"`
+	Version uint64   `protobuf:"varint,7,opt,name=version,proto3" json:"version,omitempty"`
+	Salt    []byte   `protobuf:"bytes,8,opt,name=salt,proto3" json:"salt,omitempty"`
+}
+
+func (m *SealedWeights) Reset()         { *m = SealedWeights{} }
+func (m *SealedWeights) String() string { return proto.CompactTextString(m) }
+func (*SealedWeights) ProtoMessage()    {}
+func (*SealedWeights) Descriptor() ([]byte, []int) {
+	return fileDescriptor_adaaac8708a6cbb6, []int{18}
+}
+func (m *SealedWeights) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *SealedWeights) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_SealedWeights.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *SealedWeights) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_SealedWeights.Merge(m, src)
+}
+func (m *SealedWeights) XXX_Size() int {
+	return m.Size()
+}
+func (m *SealedWeights) XXX_DiscardUnknown() {
+	xxx_messageInfo_SealedWeights.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_SealedWeights proto.InternalMessageInfo
+
+func (m *SealedWeights) GetChainId() string {
+	if m != nil {
+		return m.ChainId
+	}
+	return ""
+}
+
+func (m *SealedWeights) GetNetuid() uint32 {
+	if m != nil {
+		return m.Netuid
+	}
+	return 0
+}
+
+func (m *SealedWeights) GetHotkey() string {
+	if m != nil {
+		return m.Hotkey
+	}
+	return ""
+}
+
+func (m *SealedWeights) GetEpoch() uint64 {
+	if m != nil {
+		return m.Epoch
+	}
+	return 0
+}
+
+func (m *SealedWeights) GetUids() []uint32 {
+	if m != nil {
+		return m.Uids
+	}
+	return nil
+}
+
+func (m *SealedWeights) GetValues() []uint32 {
+	if m != nil {
+		return m.Values
+	}
+	return nil
+}
+
+func (m *SealedWeights) GetVersion() uint64 {
+	if m != nil {
+		return m.Version
+	}
+	return 0
+}
+
+func (m *SealedWeights) GetSalt() []byte {
+	if m != nil {
+		return m.Salt
+	}
+	return nil
+}
+
+// Pulse is one round of the beacon.
+type Pulse struct {
+	Round     uint64 `protobuf:"varint,1,opt,name=round,proto3" json:"round,omitempty"`
+	Signature []byte `protobuf:"bytes,2,opt,name=signature,proto3" json:"signature,omitempty"`
+	Height    uint64 `protobuf:"varint,3,opt,name=height,proto3" json:"height,omitempty"`
+}
+
+func (m *Pulse) Reset()         { *m = Pulse{} }
+func (m *Pulse) String() string { return proto.CompactTextString(m) }
+func (*Pulse) ProtoMessage()    {}
+func (*Pulse) Descriptor() ([]byte, []int) {
+	return fileDescriptor_adaaac8708a6cbb6, []int{19}
+}
+func (m *Pulse) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *Pulse) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_Pulse.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *Pulse) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_Pulse.Merge(m, src)
+}
+func (m *Pulse) XXX_Size() int {
+	return m.Size()
+}
+func (m *Pulse) XXX_DiscardUnknown() {
+	xxx_messageInfo_Pulse.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_Pulse proto.InternalMessageInfo
+
+func (m *Pulse) GetRound() uint64 {
+	if m != nil {
+		return m.Round
+	}
+	return 0
+}
+
+func (m *Pulse) GetSignature() []byte {
+	if m != nil {
+		return m.Signature
+	}
+	return nil
+}
+
+func (m *Pulse) GetHeight() uint64 {
+	if m != nil {
+		return m.Height
+	}
+	return 0
+}
+
 func init() {
+	proto.RegisterEnum("plexus.subnet.v1.CommitStatus", CommitStatus_name, CommitStatus_value)
 	proto.RegisterType((*Hyperparams)(nil), "plexus.subnet.v1.Hyperparams")
 	proto.RegisterType((*Params)(nil), "plexus.subnet.v1.Params")
+	proto.RegisterType((*Beacon)(nil), "plexus.subnet.v1.Beacon")
 	proto.RegisterType((*Ledger)(nil), "plexus.subnet.v1.Ledger")
 	proto.RegisterType((*Subnet)(nil), "plexus.subnet.v1.Subnet")
 	proto.RegisterType((*Endpoint)(nil), "plexus.subnet.v1.Endpoint")
@@ -1170,108 +1982,162 @@ func init() {
 	proto.RegisterType((*Streams)(nil), "plexus.subnet.v1.Streams")
 	proto.RegisterType((*Pending)(nil), "plexus.subnet.v1.Pending")
 	proto.RegisterType((*Totals)(nil), "plexus.subnet.v1.Totals")
+	proto.RegisterType((*HistoryEntry)(nil), "plexus.subnet.v1.HistoryEntry")
+	proto.RegisterType((*EpochRecord)(nil), "plexus.subnet.v1.EpochRecord")
+	proto.RegisterType((*Identity)(nil), "plexus.subnet.v1.Identity")
+	proto.RegisterType((*Commit)(nil), "plexus.subnet.v1.Commit")
+	proto.RegisterType((*QueuedCommit)(nil), "plexus.subnet.v1.QueuedCommit")
+	proto.RegisterType((*SealedWeights)(nil), "plexus.subnet.v1.SealedWeights")
+	proto.RegisterType((*Pulse)(nil), "plexus.subnet.v1.Pulse")
 }
 
 func init() { proto.RegisterFile("plexus/subnet/v1/types.proto", fileDescriptor_adaaac8708a6cbb6) }
 
 var fileDescriptor_adaaac8708a6cbb6 = []byte{
-	// 1526 bytes of a gzipped FileDescriptorProto
-	0x1f, 0x8b, 0x08, 0x00, 0x00, 0x00, 0x00, 0x00, 0x02, 0xff, 0x8c, 0x57, 0xcf, 0x6f, 0x1b, 0xc7,
-	0x15, 0x16, 0x45, 0x9a, 0x3f, 0x86, 0xa4, 0x2c, 0x8d, 0x55, 0x77, 0x2b, 0xdb, 0x32, 0x4d, 0xbb,
-	0xb0, 0x50, 0x18, 0x52, 0xad, 0xa2, 0x86, 0x5b, 0xa3, 0x28, 0x2c, 0xc3, 0x80, 0x8c, 0xca, 0xae,
-	0xb0, 0xb2, 0x5d, 0xa0, 0x97, 0xc5, 0x88, 0x3b, 0xe2, 0x4e, 0xb5, 0x3b, 0xb3, 0xdd, 0x99, 0xa5,
-	0xc8, 0x5b, 0xce, 0x39, 0xe5, 0x8f, 0xc8, 0x2d, 0x87, 0xe4, 0x5f, 0xc8, 0xcd, 0x47, 0xdf, 0x92,
-	0x53, 0x10, 0xd8, 0x87, 0x20, 0xff, 0x45, 0xf0, 0xde, 0x9b, 0x25, 0x69, 0x3b, 0x87, 0x5c, 0x84,
-	0x79, 0xdf, 0xf7, 0xed, 0x70, 0xe6, 0xbd, 0xef, 0xbd, 0x5d, 0xb1, 0xeb, 0x79, 0x2a, 0xa7, 0xa5,
-	0xdd, 0xb3, 0xe5, 0xa9, 0x96, 0x6e, 0x6f, 0x72, 0x7f, 0xcf, 0xcd, 0x72, 0x69, 0x77, 0xf3, 0xc2,
-	0x38, 0xc3, 0xd7, 0x89, 0xdd, 0x25, 0x76, 0x77, 0x72, 0x7f, 0x6b, 0x43, 0x64, 0x4a, 0x9b, 0x3d,
-	0xfc, 0x4b, 0xa2, 0xad, 0xcd, 0xb1, 0x19, 0x1b, 0x5c, 0xee, 0xc1, 0x8a, 0xd0, 0xe1, 0xcf, 0x4d,
-	0xd6, 0x3d, 0x9c, 0xe5, 0xb2, 0xc8, 0x45, 0x21, 0x32, 0xcb, 0x37, 0xd9, 0x25, 0x27, 0xb3, 0xdc,
-	0x04, 0xb5, 0x41, 0x6d, 0xa7, 0x11, 0x52, 0x00, 0xe8, 0xb9, 0xc8, 0x73, 0x11, 0xac, 0x0e, 0x6a,
-	0x3b, 0xfd, 0x90, 0x02, 0xfe, 0x67, 0xb6, 0x79, 0x6a, 0x74, 0x6c, 0xa3, 0xcc, 0x4c, 0x94, 0x1e,
-	0x47, 0x62, 0x22, 0x0b, 0x31, 0x96, 0x41, 0x1d, 0x45, 0x1c, 0xb9, 0xe7, 0x48, 0x3d, 0x26, 0x86,
-	0xdf, 0x66, 0x7d, 0x7a, 0x22, 0x97, 0x5a, 0xa4, 0x6e, 0x16, 0x34, 0x50, 0xda, 0x43, 0xf0, 0x98,
-	0x30, 0x7e, 0x8b, 0xf5, 0x66, 0x65, 0x26, 0xa2, 0x89, 0x2c, 0xac, 0x32, 0x3a, 0xb8, 0x84, 0x9a,
-	0x2e, 0x60, 0xaf, 0x09, 0x02, 0x49, 0xaa, 0xfe, 0x5f, 0xaa, 0x38, 0x12, 0x69, 0x9e, 0x88, 0xa0,
-	0x39, 0xa8, 0xed, 0xb4, 0xc3, 0x2e, 0x61, 0x8f, 0x01, 0xe2, 0xd7, 0x58, 0x07, 0xb9, 0x28, 0x35,
-	0x17, 0x41, 0x0b, 0xb7, 0x68, 0x23, 0x70, 0x64, 0x2e, 0xf8, 0x0d, 0xc6, 0x88, 0x4c, 0xd4, 0x38,
-	0x09, 0xda, 0xc8, 0x92, 0xfc, 0x50, 0x8d, 0x13, 0x7e, 0x97, 0x5d, 0x26, 0xda, 0x3a, 0x29, 0x73,
-	0x2d, 0xad, 0x0d, 0x3a, 0x83, 0xda, 0xce, 0xa5, 0x70, 0x0d, 0xe1, 0x93, 0x0a, 0xe5, 0x7f, 0x60,
-	0xed, 0x4c, 0x4c, 0xa3, 0x52, 0xc5, 0x36, 0x60, 0xb8, 0x4b, 0x2b, 0x13, 0xd3, 0x57, 0x2a, 0xb6,
-	0xfc, 0x8f, 0x6c, 0x0d, 0xa8, 0x89, 0x48, 0x55, 0x2c, 0x9c, 0x29, 0x6c, 0xd0, 0x45, 0x41, 0x3f,
-	0x13, 0xd3, 0xd7, 0x73, 0x90, 0xef, 0xb2, 0x2b, 0x99, 0xd2, 0x91, 0x48, 0x53, 0x73, 0x21, 0xe3,
-	0xe8, 0x42, 0xaa, 0x71, 0xe2, 0x6c, 0xd0, 0x43, 0xed, 0x46, 0xa6, 0xf4, 0x63, 0x62, 0xfe, 0x43,
-	0x04, 0x9c, 0x1c, 0xb6, 0x25, 0x5d, 0xd0, 0xa7, 0x93, 0x67, 0x62, 0x4a, 0x3c, 0x9c, 0x5c, 0x65,
-	0x59, 0xa9, 0x95, 0x9b, 0x45, 0xb9, 0x2c, 0x94, 0x89, 0x83, 0x35, 0x2c, 0xe4, 0x5a, 0x05, 0x1f,
-	0x23, 0x8a, 0x57, 0x1c, 0x39, 0x35, 0x01, 0xe1, 0xa8, 0x74, 0xe6, 0xec, 0x2c, 0xb8, 0x4c, 0xc2,
-	0x0a, 0x7e, 0x82, 0x28, 0xbf, 0xc7, 0xb8, 0x3f, 0x54, 0x54, 0x08, 0x27, 0xa3, 0x54, 0x65, 0xca,
-	0x05, 0xeb, 0xa8, 0x5d, 0xf7, 0x4c, 0x28, 0x9c, 0x3c, 0x02, 0x1c, 0xb6, 0xad, 0xd4, 0x55, 0xf9,
-	0x36, 0x68, 0x5b, 0x0f, 0x57, 0x15, 0xbc, 0xc7, 0xb8, 0x95, 0x05, 0xda, 0x66, 0x69, 0x5b, 0x4e,
-	0xdb, 0x7a, 0x66, 0xb1, 0xed, 0x0d, 0xc6, 0x4e, 0xcb, 0x42, 0x47, 0xd6, 0x89, 0xc2, 0x05, 0x57,
-	0x50, 0xd5, 0x01, 0xe4, 0x04, 0x00, 0x28, 0x03, 0xd2, 0x99, 0xd2, 0xc1, 0x26, 0x92, 0x2d, 0x88,
-	0x9f, 0x2b, 0xbd, 0xa0, 0xc4, 0x34, 0xf8, 0xdd, 0x12, 0x25, 0xa6, 0x68, 0x46, 0xa0, 0x94, 0x1e,
-	0x15, 0x52, 0x58, 0x19, 0x5c, 0xf5, 0x66, 0x2c, 0x0b, 0xfd, 0xcc, 0x63, 0xfc, 0x0e, 0x5b, 0x43,
-	0x51, 0x22, 0xd2, 0xb3, 0x28, 0x55, 0x67, 0x32, 0xf8, 0x3d, 0xee, 0x82, 0xaa, 0x43, 0x91, 0x9e,
-	0x1d, 0xa9, 0x33, 0x54, 0x41, 0x15, 0xb5, 0xd1, 0x11, 0xe6, 0x59, 0x06, 0x01, 0xed, 0x95, 0x29,
-	0xfd, 0xc2, 0xe8, 0x67, 0x88, 0x0d, 0x3f, 0xab, 0xb3, 0xe6, 0x31, 0xb5, 0xd9, 0x35, 0xd6, 0x31,
-	0x17, 0x5a, 0x16, 0xd1, 0x69, 0x6e, 0xb1, 0xd5, 0xfa, 0x61, 0x1b, 0x81, 0x83, 0x1c, 0xc9, 0x4c,
-	0x55, 0x24, 0x75, 0x5c, 0x1b, 0x01, 0x20, 0x6f, 0xb3, 0xfe, 0xdc, 0x53, 0x28, 0xa0, 0x6e, 0xeb,
-	0xcd, 0x41, 0x10, 0xed, 0xb1, 0x4d, 0x70, 0x89, 0xcc, 0xcd, 0x28, 0x81, 0x66, 0x2b, 0xa2, 0xd3,
-	0xd4, 0x8c, 0xce, 0x7d, 0xbb, 0x6d, 0x64, 0x62, 0xfa, 0x14, 0xa9, 0x63, 0x59, 0x1c, 0x00, 0xc1,
-	0x6f, 0xb2, 0x2e, 0x3c, 0x40, 0x03, 0xc4, 0xfa, 0x96, 0x03, 0xa7, 0x9d, 0x10, 0x82, 0x4e, 0x57,
-	0x3a, 0xc2, 0x5d, 0x9a, 0x94, 0xc7, 0x4c, 0xe9, 0x23, 0x78, 0xf6, 0x36, 0xeb, 0x03, 0x1c, 0x29,
-	0xed, 0x64, 0x31, 0x11, 0x29, 0x76, 0x5b, 0x23, 0xec, 0x01, 0xf8, 0xcc, 0x63, 0x60, 0x0c, 0xeb,
-	0xc4, 0xb9, 0x8c, 0x5c, 0x52, 0x48, 0x9b, 0x98, 0x34, 0xc6, 0xb6, 0x6b, 0x84, 0x6b, 0x08, 0xbf,
-	0xac, 0x50, 0xfe, 0x4f, 0xd6, 0x8e, 0xe5, 0x99, 0x28, 0x53, 0x47, 0x4d, 0xd7, 0xdd, 0xbf, 0xb1,
-	0xfb, 0xf1, 0x78, 0xdb, 0x5d, 0x9a, 0x58, 0x07, 0x8d, 0x37, 0x3f, 0xdc, 0x5c, 0x09, 0xe7, 0x0f,
-	0xfd, 0xfd, 0xda, 0xe7, 0x3f, 0x7d, 0xf3, 0xa7, 0xab, 0x7e, 0x5e, 0x4e, 0xab, 0x89, 0x49, 0x79,
-	0x1f, 0x7e, 0x5d, 0x63, 0xcd, 0x23, 0x19, 0x8f, 0x65, 0x01, 0x9e, 0xa2, 0x12, 0xe4, 0x42, 0xc5,
-	0x7e, 0xdc, 0x51, 0x51, 0x8e, 0x85, 0x8a, 0x31, 0x23, 0x90, 0x73, 0x4b, 0xfc, 0x2a, 0xf2, 0x8c,
-	0x20, 0x14, 0xdc, 0x65, 0x97, 0x17, 0xcd, 0x4d, 0xa2, 0x3a, 0xdd, 0x68, 0x01, 0xa3, 0xf0, 0x2a,
-	0x6b, 0x82, 0x59, 0x64, 0x8c, 0xe9, 0x6f, 0x84, 0x3e, 0xe2, 0x77, 0x58, 0xbf, 0x90, 0x63, 0x65,
-	0x5d, 0x21, 0x9c, 0x32, 0x9a, 0xb2, 0xde, 0x08, 0x3f, 0x04, 0x87, 0x5f, 0xd5, 0x59, 0x93, 0x8a,
-	0x00, 0x1b, 0x69, 0xe9, 0x4a, 0x7f, 0xda, 0x7e, 0xe8, 0x23, 0x98, 0xce, 0x78, 0x6e, 0x3c, 0x64,
-	0x27, 0xa4, 0x00, 0x66, 0x24, 0xdd, 0x2f, 0x31, 0xee, 0x5c, 0xce, 0xf0, 0x70, 0x9d, 0xb0, 0x8b,
-	0xd8, 0x21, 0x42, 0x9c, 0xb3, 0x86, 0x16, 0x99, 0xc4, 0x73, 0x75, 0x42, 0x5c, 0xf3, 0x80, 0xb5,
-	0xc0, 0xfa, 0x4e, 0xc6, 0xfe, 0x3c, 0x55, 0x08, 0x09, 0x4b, 0x85, 0x75, 0xe4, 0x2a, 0x6f, 0x82,
-	0x0e, 0x20, 0xe8, 0x25, 0x38, 0x1d, 0xf9, 0xcd, 0xd7, 0xdf, 0x47, 0xf0, 0x23, 0xe8, 0x1a, 0x2a,
-	0x37, 0xae, 0xe1, 0x47, 0xb4, 0x2c, 0x0b, 0xb8, 0x74, 0x87, 0xc6, 0xa6, 0x0f, 0xe7, 0x9d, 0x9e,
-	0x17, 0x6a, 0x24, 0x71, 0xa6, 0xfa, 0x4e, 0x3f, 0x06, 0x00, 0xaa, 0x42, 0xed, 0x48, 0xf3, 0xaf,
-	0x4b, 0x55, 0xc1, 0x5e, 0xa4, 0x01, 0xf8, 0x80, 0x35, 0x53, 0xac, 0x2f, 0x8e, 0xd0, 0xee, 0x7e,
-	0xf0, 0xa9, 0x79, 0xa8, 0xfe, 0xde, 0x37, 0x5e, 0xcd, 0x9f, 0xb2, 0x6e, 0xb2, 0x30, 0x15, 0x0e,
-	0xd6, 0xdf, 0xe8, 0xbc, 0xe5, 0xe7, 0x86, 0xdf, 0xd5, 0x58, 0xfb, 0xa9, 0x8e, 0x73, 0xa3, 0xb4,
-	0x83, 0x9b, 0x27, 0xc6, 0x3a, 0xac, 0x56, 0x27, 0xc4, 0x35, 0x60, 0xb9, 0x29, 0x9c, 0x6f, 0x6b,
-	0x5c, 0xf3, 0x2d, 0xd6, 0xc6, 0x97, 0xf1, 0xc8, 0xa4, 0xbe, 0x4a, 0xf3, 0x98, 0x0f, 0x58, 0xcf,
-	0xa5, 0x36, 0x3a, 0x97, 0xb3, 0x28, 0x11, 0x36, 0xc1, 0x52, 0xf5, 0x42, 0xe6, 0x52, 0xfb, 0x2f,
-	0x39, 0x3b, 0x14, 0x36, 0x81, 0xea, 0x67, 0x26, 0x96, 0x29, 0x96, 0xab, 0x13, 0x52, 0x00, 0xd5,
-	0xc7, 0x45, 0x64, 0x13, 0xb1, 0xff, 0xd7, 0x07, 0x58, 0xae, 0x5e, 0xd8, 0x45, 0xec, 0x04, 0x21,
-	0x78, 0x90, 0xb2, 0x4c, 0xf5, 0xa2, 0x00, 0xca, 0xe8, 0x93, 0x4b, 0x05, 0xf3, 0xd1, 0xf0, 0xcb,
-	0x1a, 0x6b, 0xbe, 0xc0, 0x22, 0xf1, 0x75, 0x56, 0x5f, 0x98, 0x10, 0x96, 0xf8, 0x10, 0xb9, 0x8c,
-	0x2c, 0xe8, 0x23, 0x34, 0x93, 0x49, 0xe3, 0x85, 0xfd, 0xaa, 0x90, 0x6f, 0x33, 0x46, 0x3e, 0x97,
-	0xc5, 0xbc, 0x31, 0x96, 0x10, 0xfe, 0x80, 0xb5, 0xa5, 0xcf, 0x23, 0x5e, 0xac, 0xbb, 0xbf, 0xf5,
-	0x69, 0x31, 0xaa, 0x4c, 0x87, 0x73, 0xed, 0xf0, 0x6f, 0xac, 0x1e, 0x9a, 0x0b, 0xf8, 0xe1, 0x32,
-	0x8f, 0xd1, 0xc5, 0xd4, 0xd9, 0x55, 0x08, 0x8c, 0xd4, 0xae, 0x50, 0x92, 0x46, 0x6b, 0x2f, 0xac,
-	0xc2, 0xe1, 0xb7, 0xab, 0xac, 0xf5, 0xef, 0xd2, 0x8d, 0x4c, 0xb6, 0x9c, 0x85, 0xda, 0x72, 0x16,
-	0xf8, 0x75, 0xd6, 0x51, 0x7a, 0x24, 0xb5, 0x53, 0x13, 0x19, 0xac, 0x0e, 0xea, 0xf0, 0xf6, 0x9d,
-	0x03, 0xc0, 0xc6, 0x6a, 0xa2, 0x62, 0xa9, 0x63, 0x98, 0xcb, 0xc8, 0xce, 0x01, 0x60, 0x47, 0x46,
-	0x5b, 0xa9, 0x6d, 0x69, 0x83, 0x06, 0xb1, 0x73, 0x00, 0x3f, 0xbc, 0x8a, 0xd2, 0xc2, 0x6d, 0x81,
-	0xa1, 0xe0, 0x83, 0x21, 0x13, 0x11, 0xdf, 0x44, 0x7e, 0x31, 0x64, 0x5e, 0xa2, 0xf0, 0x16, 0xeb,
-	0xd1, 0x7c, 0xf5, 0x5f, 0x06, 0x2d, 0x54, 0x75, 0x11, 0xf3, 0xdf, 0x06, 0x5b, 0xac, 0x2d, 0x33,
-	0x65, 0xf1, 0xa5, 0xdc, 0x1e, 0xd4, 0x77, 0x1a, 0xe1, 0x3c, 0x86, 0xfb, 0x3a, 0x73, 0x2e, 0xb1,
-	0x1f, 0x81, 0xf1, 0x11, 0xe0, 0xb9, 0x2c, 0xe0, 0xd5, 0xcc, 0x06, 0xf5, 0x9d, 0x76, 0xe8, 0x23,
-	0xc0, 0xf1, 0x3b, 0x41, 0x06, 0x5d, 0xc2, 0x29, 0x1a, 0xfe, 0x8f, 0x35, 0x4f, 0x5c, 0x21, 0x45,
-	0x06, 0xb7, 0x9d, 0x1f, 0xd1, 0x77, 0xc0, 0x02, 0xc0, 0xdb, 0x1a, 0x27, 0x52, 0x3f, 0x57, 0x29,
-	0x00, 0x94, 0xde, 0xf0, 0x34, 0x48, 0x29, 0x80, 0xdf, 0x4a, 0xa5, 0x1e, 0xbb, 0xa4, 0x9a, 0x9f,
-	0x14, 0x0d, 0x9f, 0xb0, 0x16, 0xfd, 0x96, 0xe5, 0x0f, 0x59, 0xcb, 0xd2, 0x32, 0xa8, 0x0d, 0xea,
-	0xbf, 0xde, 0xf6, 0xa4, 0xf5, 0x4d, 0x5b, 0xc9, 0x87, 0xff, 0x60, 0xad, 0x63, 0xa9, 0x63, 0xa5,
-	0xc7, 0x34, 0x94, 0x1c, 0x7e, 0xcb, 0xd5, 0x30, 0x7b, 0x55, 0x08, 0x8c, 0xc8, 0x4c, 0xa9, 0x9d,
-	0xc5, 0x9a, 0x37, 0xc2, 0x2a, 0x1c, 0x3e, 0x64, 0xcd, 0x97, 0x70, 0x74, 0xcc, 0x54, 0x06, 0x6f,
-	0xc0, 0xca, 0x70, 0x3e, 0x5a, 0x9a, 0xfe, 0xab, 0xcb, 0xd3, 0xff, 0xe0, 0xd5, 0x9b, 0x77, 0xdb,
-	0xb5, 0xb7, 0xef, 0xb6, 0x6b, 0x3f, 0xbe, 0xdb, 0xae, 0x7d, 0xf1, 0x7e, 0x7b, 0xe5, 0xed, 0xfb,
-	0xed, 0x95, 0xef, 0xdf, 0x6f, 0xaf, 0xfc, 0xf7, 0xd1, 0x58, 0xb9, 0xa4, 0x3c, 0xdd, 0x1d, 0x99,
-	0x6c, 0x8f, 0x6e, 0x01, 0x2f, 0x30, 0xff, 0x42, 0xa3, 0x0f, 0xf8, 0x8f, 0xff, 0x1b, 0x78, 0x44,
-	0xab, 0xc9, 0xfd, 0xd3, 0x26, 0x0a, 0xfe, 0xf2, 0x4b, 0x00, 0x00, 0x00, 0xff, 0xff, 0x9f, 0x1d,
-	0x08, 0xf0, 0x31, 0x0c, 0x00, 0x00,
+	// 2278 bytes of a gzipped FileDescriptorProto
+	0x1f, 0x8b, 0x08, 0x00, 0x00, 0x00, 0x00, 0x00, 0x02, 0xff, 0x8c, 0x58, 0x4f, 0x6f, 0x1b, 0xc7,
+	0x15, 0xf7, 0x8a, 0x14, 0x45, 0x0e, 0x29, 0x59, 0xda, 0x28, 0xca, 0x5a, 0xb1, 0x15, 0x85, 0x4e,
+	0x11, 0xc1, 0x48, 0xa5, 0xda, 0x6d, 0x8c, 0xb4, 0x41, 0x51, 0xc8, 0x32, 0x0d, 0xa9, 0x91, 0x1d,
+	0x75, 0x29, 0x3b, 0x45, 0x2f, 0x8b, 0xd1, 0xee, 0x88, 0x9c, 0x7a, 0x77, 0x66, 0xb3, 0x33, 0x4b,
+	0x49, 0x3e, 0xf6, 0xd8, 0x53, 0x2f, 0x05, 0xfa, 0x01, 0x7a, 0x6f, 0x81, 0x7e, 0x82, 0xde, 0x82,
+	0x1e, 0x8a, 0xdc, 0x5a, 0xa0, 0x40, 0x51, 0xd8, 0x87, 0x9e, 0xfb, 0x0d, 0x8a, 0xf7, 0xde, 0x2c,
+	0xb9, 0xf2, 0x9f, 0x24, 0x17, 0x62, 0xde, 0xef, 0xf7, 0xe6, 0xdf, 0xfb, 0x3b, 0x4b, 0x76, 0x3d,
+	0x4f, 0xc5, 0x79, 0x69, 0x76, 0x4c, 0x79, 0xa2, 0x84, 0xdd, 0x99, 0xdc, 0xde, 0xb1, 0x17, 0xb9,
+	0x30, 0xdb, 0x79, 0xa1, 0xad, 0xf6, 0x97, 0x89, 0xdd, 0x26, 0x76, 0x7b, 0x72, 0x7b, 0x7d, 0x85,
+	0x67, 0x52, 0xe9, 0x1d, 0xfc, 0x25, 0xa5, 0xf5, 0xd5, 0x91, 0x1e, 0x69, 0x1c, 0xee, 0xc0, 0x88,
+	0xd0, 0xfe, 0x5f, 0x16, 0x58, 0x77, 0xff, 0x22, 0x17, 0x45, 0xce, 0x0b, 0x9e, 0x19, 0x7f, 0x95,
+	0xcd, 0x5b, 0x91, 0xe5, 0x3a, 0xf0, 0x36, 0xbd, 0xad, 0x66, 0x48, 0x02, 0xa0, 0x4f, 0x79, 0x9e,
+	0xf3, 0x60, 0x6e, 0xd3, 0xdb, 0x5a, 0x0c, 0x49, 0xf0, 0x7f, 0xc0, 0x56, 0x4f, 0xb4, 0x4a, 0x4c,
+	0x94, 0xe9, 0x89, 0x54, 0xa3, 0x88, 0x4f, 0x44, 0xc1, 0x47, 0x22, 0x68, 0xa0, 0x92, 0x8f, 0xdc,
+	0x43, 0xa4, 0x76, 0x89, 0xf1, 0x6f, 0xb2, 0x45, 0x9a, 0x91, 0x0b, 0xc5, 0x53, 0x7b, 0x11, 0x34,
+	0x51, 0xb5, 0x87, 0xe0, 0x11, 0x61, 0xfe, 0xfb, 0xac, 0x77, 0x51, 0x66, 0x3c, 0x9a, 0x88, 0xc2,
+	0x48, 0xad, 0x82, 0x79, 0xd4, 0xe9, 0x02, 0xf6, 0x84, 0x20, 0x50, 0x49, 0xe5, 0x97, 0xa5, 0x4c,
+	0x22, 0x9e, 0xe6, 0x63, 0x1e, 0xb4, 0x36, 0xbd, 0xad, 0x76, 0xd8, 0x25, 0x6c, 0x17, 0x20, 0xff,
+	0x5d, 0xd6, 0x41, 0x2e, 0x4a, 0xf5, 0x59, 0xb0, 0x80, 0x4b, 0xb4, 0x11, 0x38, 0xd4, 0x67, 0xfe,
+	0x0d, 0xc6, 0x88, 0x1c, 0xcb, 0xd1, 0x38, 0x68, 0x23, 0x4b, 0xea, 0xfb, 0x72, 0x34, 0xf6, 0x3f,
+	0x64, 0x57, 0x89, 0x36, 0x56, 0x88, 0x5c, 0x09, 0x63, 0x82, 0xce, 0xa6, 0xb7, 0x35, 0x1f, 0x2e,
+	0x21, 0x3c, 0xac, 0x50, 0xff, 0x1a, 0x6b, 0x67, 0xfc, 0x3c, 0x2a, 0x65, 0x62, 0x02, 0x86, 0xab,
+	0x2c, 0x64, 0xfc, 0xfc, 0xb1, 0x4c, 0x8c, 0xff, 0x3d, 0xb6, 0x04, 0xd4, 0x84, 0xa7, 0x32, 0xe1,
+	0x56, 0x17, 0x26, 0xe8, 0xa2, 0xc2, 0x62, 0xc6, 0xcf, 0x9f, 0x4c, 0x41, 0x7f, 0x9b, 0xbd, 0x95,
+	0x49, 0x15, 0xf1, 0x34, 0xd5, 0x67, 0x22, 0x89, 0xce, 0x84, 0x1c, 0x8d, 0xad, 0x09, 0x7a, 0xa8,
+	0xbb, 0x92, 0x49, 0xb5, 0x4b, 0xcc, 0x17, 0x44, 0xc0, 0xc9, 0x61, 0x59, 0xd2, 0x0b, 0x16, 0xe9,
+	0xe4, 0x19, 0x3f, 0x27, 0x1e, 0x4e, 0x2e, 0xb3, 0xac, 0x54, 0xd2, 0x5e, 0x44, 0xb9, 0x28, 0xa4,
+	0x4e, 0x82, 0x25, 0x74, 0xe4, 0x52, 0x05, 0x1f, 0x21, 0x8a, 0x57, 0x8c, 0xad, 0x9c, 0x80, 0x62,
+	0x5c, 0x5a, 0x7d, 0x7a, 0x1a, 0x5c, 0x25, 0xc5, 0x0a, 0xde, 0x43, 0xd4, 0xff, 0x88, 0xf9, 0xee,
+	0x50, 0x51, 0xc1, 0xad, 0x88, 0x52, 0x99, 0x49, 0x1b, 0x2c, 0xa3, 0xee, 0xb2, 0x63, 0x42, 0x6e,
+	0xc5, 0x21, 0xe0, 0xb0, 0x6c, 0xa5, 0x5d, 0xb9, 0x6f, 0x85, 0x96, 0x75, 0x70, 0xe5, 0xc1, 0x8f,
+	0x98, 0x6f, 0x44, 0x81, 0x61, 0x53, 0x5b, 0xd6, 0xa7, 0x65, 0x1d, 0x33, 0x5b, 0xf6, 0x06, 0x63,
+	0x27, 0x65, 0xa1, 0x22, 0x63, 0x79, 0x61, 0x83, 0xb7, 0x50, 0xab, 0x03, 0xc8, 0x10, 0x00, 0x70,
+	0x03, 0xd2, 0x99, 0x54, 0xc1, 0x2a, 0x92, 0x0b, 0x20, 0x3f, 0x94, 0x6a, 0x46, 0xf1, 0xf3, 0xe0,
+	0xed, 0x1a, 0xc5, 0xcf, 0x31, 0x18, 0x81, 0x92, 0x2a, 0x2e, 0x04, 0x37, 0x22, 0x58, 0x73, 0xc1,
+	0x58, 0x16, 0xea, 0xc0, 0x61, 0xfe, 0x07, 0x6c, 0x09, 0x95, 0xc6, 0x3c, 0x3d, 0x8d, 0x52, 0x79,
+	0x2a, 0x82, 0x77, 0x70, 0x15, 0xd4, 0xda, 0xe7, 0xe9, 0xe9, 0xa1, 0x3c, 0x45, 0x2d, 0xf0, 0xa2,
+	0xd2, 0x2a, 0x42, 0x3b, 0x8b, 0x20, 0xa0, 0xb5, 0x32, 0xa9, 0x1e, 0x69, 0x75, 0x80, 0x18, 0x6c,
+	0x18, 0xeb, 0x2c, 0x93, 0x36, 0x2a, 0xc4, 0x44, 0xf0, 0x34, 0xb8, 0xb6, 0xe9, 0x6d, 0x75, 0xc2,
+	0x1e, 0x81, 0x21, 0x62, 0xa0, 0x44, 0x6c, 0xe5, 0xbf, 0x75, 0xda, 0x8f, 0x40, 0xf2, 0x5e, 0xff,
+	0x7f, 0xf3, 0xac, 0x75, 0x44, 0x09, 0xfb, 0x2e, 0xeb, 0xe8, 0x33, 0x25, 0x8a, 0xe8, 0x24, 0x37,
+	0x98, 0xb4, 0x8b, 0x61, 0x1b, 0x81, 0x7b, 0x39, 0x92, 0x99, 0xac, 0x48, 0xca, 0xdd, 0x36, 0x02,
+	0x40, 0xde, 0x64, 0x8b, 0xd3, 0xe8, 0x44, 0x05, 0xca, 0xdb, 0xde, 0x14, 0x04, 0xa5, 0x1d, 0xb6,
+	0x0a, 0xf1, 0x26, 0x72, 0x1d, 0x8f, 0x21, 0x6d, 0x8b, 0xe8, 0x24, 0xd5, 0xf1, 0x53, 0x97, 0xb8,
+	0x2b, 0x19, 0x3f, 0x1f, 0x20, 0x75, 0x24, 0x8a, 0x7b, 0x40, 0xf8, 0xef, 0xb1, 0x2e, 0x4c, 0xa0,
+	0x52, 0x64, 0x5c, 0xf2, 0x42, 0xcc, 0x0e, 0x09, 0xc1, 0x9c, 0x91, 0x2a, 0xc2, 0x55, 0x5a, 0xe4,
+	0x91, 0x4c, 0xaa, 0x43, 0x98, 0x7b, 0x93, 0x2d, 0x02, 0x1c, 0x49, 0x65, 0x45, 0x31, 0xe1, 0x29,
+	0xe6, 0x6d, 0x33, 0xec, 0x01, 0x78, 0xe0, 0x30, 0x08, 0x31, 0x63, 0xf9, 0x53, 0x11, 0xd9, 0x71,
+	0x21, 0xcc, 0x58, 0xa7, 0x09, 0x26, 0x70, 0x33, 0x5c, 0x42, 0xf8, 0xb8, 0x42, 0xfd, 0x9f, 0xb1,
+	0x76, 0x22, 0x4e, 0x79, 0x99, 0x5a, 0x4a, 0xdf, 0xee, 0x9d, 0x1b, 0xdb, 0x2f, 0x17, 0xca, 0xed,
+	0x5a, 0xed, 0xbb, 0xd7, 0xfc, 0xea, 0xdf, 0xef, 0x5d, 0x09, 0xa7, 0x93, 0xfc, 0x1f, 0xb1, 0xb5,
+	0xf1, 0x8c, 0xae, 0xc7, 0x29, 0xc3, 0x0d, 0x57, 0x6b, 0xec, 0x2c, 0x56, 0xbf, 0xcf, 0xfc, 0xfa,
+	0xac, 0xd3, 0x42, 0x88, 0x67, 0x02, 0x93, 0xbf, 0x19, 0xae, 0xd4, 0x98, 0x07, 0x48, 0xf8, 0x1f,
+	0xb3, 0x77, 0x0a, 0xad, 0x6d, 0xf4, 0x9a, 0x24, 0xeb, 0xd1, 0x2e, 0x40, 0x7f, 0xf1, 0x72, 0xa2,
+	0xdd, 0x66, 0x6f, 0x83, 0x99, 0x29, 0x2a, 0xea, 0x8e, 0xa1, 0x92, 0xe0, 0x67, 0xfc, 0x9c, 0x02,
+	0x6a, 0xe6, 0x99, 0xbb, 0xac, 0x75, 0x22, 0x78, 0xac, 0x15, 0x96, 0x84, 0xee, 0x9d, 0xe0, 0x55,
+	0x6b, 0xdc, 0x43, 0xde, 0x19, 0xc2, 0x69, 0x57, 0x1e, 0x1d, 0x4b, 0x63, 0x75, 0x71, 0x81, 0x65,
+	0x82, 0x3c, 0xba, 0x4f, 0x08, 0x44, 0x99, 0x39, 0xe3, 0x79, 0x14, 0x6b, 0x53, 0x55, 0x86, 0x36,
+	0x00, 0x7b, 0xda, 0x58, 0xff, 0x16, 0x5b, 0x39, 0xe5, 0x32, 0x15, 0x49, 0xe4, 0x62, 0xff, 0x54,
+	0x08, 0x57, 0x13, 0xae, 0x12, 0xb1, 0x87, 0xf8, 0x03, 0x21, 0x7e, 0xf2, 0xee, 0x6f, 0xff, 0xfb,
+	0xe7, 0x5b, 0x6b, 0xae, 0xd5, 0x9d, 0x57, 0xcd, 0x8e, 0x02, 0xbd, 0xff, 0x25, 0x6b, 0xd1, 0xf1,
+	0xa0, 0x1a, 0xe4, 0xe5, 0x49, 0x2a, 0xe3, 0xe8, 0xa9, 0xb8, 0xc0, 0x98, 0xef, 0x85, 0x1d, 0x42,
+	0x3e, 0x13, 0xd8, 0x3f, 0x46, 0x42, 0x09, 0x23, 0x4d, 0x64, 0x65, 0x26, 0x30, 0xee, 0x1b, 0x61,
+	0xd7, 0x61, 0xc7, 0x32, 0x13, 0x50, 0x9c, 0x29, 0xbb, 0x22, 0x23, 0x62, 0xe8, 0x3d, 0x18, 0xfb,
+	0xcd, 0x70, 0x91, 0xd0, 0x21, 0x81, 0xfd, 0x3f, 0x79, 0xac, 0x75, 0x28, 0x92, 0x91, 0x28, 0x60,
+	0x4f, 0x4a, 0xb3, 0x9c, 0xcb, 0xc4, 0x35, 0x47, 0x4a, 0xbc, 0x23, 0x2e, 0x13, 0xb4, 0x11, 0xe4,
+	0x95, 0x21, 0x7e, 0x0e, 0x79, 0x46, 0x10, 0x2a, 0x7c, 0xc8, 0xae, 0xce, 0x5a, 0x01, 0x29, 0xd1,
+	0x96, 0x4b, 0x33, 0x18, 0x15, 0xd7, 0x58, 0x0b, 0x4a, 0x8b, 0x48, 0x30, 0xc5, 0x9a, 0xa1, 0x93,
+	0xfc, 0x0f, 0xa0, 0x2e, 0x8c, 0xa4, 0xb1, 0x05, 0xb7, 0x52, 0x2b, 0xca, 0xac, 0x66, 0x78, 0x19,
+	0xec, 0xff, 0xbe, 0xc9, 0x5a, 0x94, 0x68, 0xb0, 0x90, 0x12, 0xb6, 0x74, 0xa7, 0x5d, 0x0c, 0x9d,
+	0x04, 0xbd, 0x1c, 0xcf, 0x8d, 0x87, 0xec, 0x84, 0x24, 0x80, 0xd1, 0xe8, 0x7e, 0x63, 0x6d, 0xc1,
+	0xaa, 0x0d, 0x24, 0xbb, 0x88, 0xed, 0x23, 0xe4, 0xfb, 0xac, 0xa9, 0x78, 0x26, 0xf0, 0x5c, 0x9d,
+	0x10, 0xc7, 0x7e, 0xc0, 0x16, 0xa0, 0x50, 0x5a, 0x91, 0xb8, 0xf3, 0x54, 0x22, 0x18, 0x2c, 0xe5,
+	0xc6, 0x52, 0xe5, 0x70, 0x89, 0xde, 0x01, 0x04, 0xeb, 0x05, 0x9c, 0x8e, 0x6a, 0x8a, 0xcb, 0x71,
+	0x27, 0xc1, 0x26, 0x18, 0xc6, 0x94, 0xd2, 0x38, 0x86, 0x4d, 0x94, 0x28, 0x0b, 0xb8, 0x74, 0x87,
+	0x9a, 0xac, 0x13, 0xa7, 0x7d, 0x21, 0x2f, 0x64, 0x2c, 0x5c, 0x56, 0x62, 0x5f, 0x38, 0x02, 0x00,
+	0xbc, 0x42, 0xc5, 0x9b, 0xba, 0x25, 0xe5, 0x20, 0xce, 0xd8, 0xa7, 0x76, 0x79, 0x97, 0xb5, 0x52,
+	0xf4, 0x2f, 0xe6, 0xda, 0x6b, 0x53, 0x82, 0xfc, 0x5f, 0xa5, 0x04, 0x69, 0xfb, 0x03, 0xd6, 0xad,
+	0x65, 0x32, 0xe6, 0xdc, 0x77, 0xac, 0x2e, 0xf5, 0x79, 0x2f, 0x97, 0x0a, 0x77, 0xcc, 0xa5, 0x57,
+	0x4a, 0x85, 0x3b, 0xed, 0x1a, 0x6b, 0x4d, 0x78, 0xcc, 0x95, 0x75, 0x39, 0xe8, 0x24, 0xf0, 0x9d,
+	0x4b, 0xce, 0xc8, 0xc8, 0x67, 0x02, 0x53, 0x70, 0x31, 0xec, 0x3a, 0x6c, 0x28, 0x9f, 0x89, 0xfe,
+	0x3f, 0x3c, 0xd6, 0x1e, 0xa8, 0x24, 0xd7, 0x52, 0x59, 0xb0, 0xf1, 0x18, 0x52, 0xd5, 0x23, 0x47,
+	0xc2, 0x18, 0xb0, 0x5c, 0x17, 0xd6, 0x35, 0x09, 0x1c, 0xfb, 0xeb, 0xac, 0x8d, 0x8f, 0xc4, 0x58,
+	0xa7, 0x2e, 0x1e, 0xa6, 0xb2, 0xbf, 0xc9, 0x7a, 0x36, 0x35, 0x90, 0x80, 0xd1, 0x98, 0x9b, 0x31,
+	0x06, 0x45, 0x2f, 0x64, 0x36, 0x35, 0x9f, 0x89, 0x8b, 0x7d, 0x6e, 0xc6, 0x10, 0x67, 0x99, 0x4e,
+	0x44, 0x8a, 0x81, 0xd1, 0x09, 0x49, 0x80, 0xb3, 0xe2, 0x20, 0x32, 0x63, 0x7e, 0xe7, 0xe3, 0xbb,
+	0x18, 0x18, 0xbd, 0xb0, 0x8b, 0xd8, 0x10, 0x21, 0x98, 0x48, 0xfe, 0xa4, 0xc8, 0x20, 0x01, 0x2e,
+	0xef, 0xec, 0x43, 0xa1, 0xe1, 0xa4, 0xfe, 0x1f, 0x3d, 0xd6, 0x7a, 0x84, 0xe1, 0xe0, 0x2f, 0xb3,
+	0xc6, 0x2c, 0xdc, 0x61, 0x88, 0x93, 0x28, 0x9e, 0x29, 0xd8, 0x9d, 0x84, 0x61, 0xab, 0xd3, 0x64,
+	0x16, 0xe8, 0x95, 0xe8, 0x6f, 0x30, 0x46, 0x19, 0x25, 0x8a, 0x69, 0x0a, 0xd6, 0x10, 0xff, 0x2e,
+	0x6b, 0x0b, 0x67, 0x47, 0xbc, 0x58, 0xf7, 0xce, 0xfa, 0xab, 0x6e, 0xaf, 0x2c, 0x1d, 0x4e, 0x75,
+	0xfb, 0x3f, 0x66, 0x8d, 0x50, 0x9f, 0xc1, 0xc6, 0x65, 0x9e, 0x60, 0xbe, 0x50, 0x0d, 0xa9, 0x44,
+	0x60, 0x84, 0xb2, 0x85, 0x14, 0xd4, 0xa8, 0x7b, 0x61, 0x25, 0xf6, 0xff, 0x3a, 0xc7, 0x16, 0x3e,
+	0x2f, 0x6d, 0xac, 0xb3, 0xba, 0x15, 0xbc, 0xba, 0x15, 0xfc, 0xeb, 0xac, 0x23, 0x55, 0x2c, 0x94,
+	0x95, 0x13, 0x28, 0x78, 0x0d, 0x78, 0x15, 0x4e, 0x01, 0x60, 0x13, 0x39, 0x91, 0x89, 0xa0, 0x4a,
+	0x87, 0xec, 0x14, 0x00, 0x36, 0xd6, 0xca, 0x08, 0x65, 0x4a, 0x13, 0x34, 0x89, 0x9d, 0x02, 0xf8,
+	0x41, 0x50, 0x94, 0x06, 0x6e, 0x0b, 0x0c, 0x09, 0x97, 0xca, 0x59, 0x44, 0x7c, 0x0b, 0xf9, 0x59,
+	0x39, 0x3b, 0x46, 0xc5, 0xf7, 0x59, 0x8f, 0xba, 0xb5, 0x7b, 0xb1, 0x2e, 0xa0, 0x56, 0x17, 0x31,
+	0xf7, 0x66, 0x5d, 0x67, 0x6d, 0x91, 0x49, 0x83, 0x8f, 0xc5, 0xf6, 0x66, 0x03, 0xba, 0x47, 0x25,
+	0xc3, 0x7d, 0xad, 0x7e, 0x2a, 0x30, 0xf3, 0x81, 0x71, 0x12, 0xe0, 0xb9, 0x28, 0xa8, 0x15, 0x37,
+	0xb6, 0xda, 0xa1, 0x93, 0x00, 0xc7, 0xf7, 0x2b, 0x34, 0x5c, 0xc4, 0x49, 0xea, 0xff, 0x9a, 0xb5,
+	0x86, 0xb6, 0x10, 0x3c, 0x83, 0xdb, 0x4e, 0x8f, 0xe8, 0x32, 0x60, 0x06, 0xe0, 0x6d, 0xb5, 0xe5,
+	0xa9, 0xab, 0xe0, 0x24, 0x00, 0x4a, 0x2f, 0x4f, 0x2a, 0xd9, 0x24, 0xc0, 0x5e, 0xa9, 0x50, 0x23,
+	0x3b, 0xae, 0x2a, 0x35, 0x49, 0xfd, 0x3d, 0xb6, 0x40, 0x7b, 0x19, 0xff, 0x13, 0xb6, 0x60, 0x68,
+	0x18, 0x78, 0x9b, 0x8d, 0xd7, 0x17, 0x18, 0xd2, 0x75, 0xe5, 0xa1, 0x52, 0xef, 0xff, 0x94, 0x2d,
+	0x1c, 0x09, 0x95, 0x48, 0x35, 0xa2, 0xf2, 0x67, 0xf1, 0x1b, 0xc3, 0x43, 0xeb, 0x55, 0x22, 0x30,
+	0x3c, 0xd3, 0xa5, 0xb2, 0x06, 0x7d, 0xde, 0x0c, 0x2b, 0xb1, 0x5f, 0xb0, 0xd6, 0x31, 0x1c, 0x1d,
+	0x2d, 0x95, 0xc1, 0x7b, 0xaa, 0x0a, 0x38, 0x27, 0xd5, 0xfa, 0xcc, 0xdc, 0xa5, 0x3e, 0xf3, 0x09,
+	0x5b, 0x28, 0x44, 0xa6, 0x27, 0x82, 0x1a, 0xd4, 0xb7, 0xd7, 0xc4, 0x4a, 0xbd, 0xff, 0x2f, 0x8f,
+	0xf5, 0xdc, 0x93, 0x60, 0xa0, 0x6c, 0x71, 0xf1, 0x5d, 0x83, 0xd5, 0xfb, 0xc6, 0x60, 0xf5, 0xbe,
+	0x31, 0x58, 0xbd, 0x37, 0x06, 0xab, 0xf7, 0x2d, 0xc1, 0xea, 0xbd, 0x26, 0x58, 0xeb, 0x91, 0x48,
+	0xc5, 0x67, 0x2a, 0xf7, 0x1f, 0xb3, 0x2e, 0x76, 0xae, 0x50, 0xc4, 0xba, 0xc0, 0x2e, 0x4a, 0x9d,
+	0xcd, 0x7d, 0x27, 0x8b, 0xaa, 0xab, 0xb9, 0x1b, 0xcf, 0x5d, 0xba, 0x71, 0xad, 0x83, 0x35, 0x28,
+	0xb9, 0x9d, 0xd8, 0xff, 0x8d, 0xc7, 0xda, 0x07, 0x09, 0x5c, 0xdd, 0xce, 0x3a, 0xac, 0x57, 0xeb,
+	0xb0, 0x50, 0xd4, 0x8a, 0xd4, 0xd5, 0x2f, 0x18, 0xc2, 0xd6, 0x32, 0xab, 0xbe, 0xb3, 0x3b, 0x21,
+	0x09, 0xfe, 0x26, 0xeb, 0x26, 0xc2, 0xc4, 0x85, 0xcc, 0xe1, 0x25, 0xe0, 0x9a, 0x74, 0x1d, 0xa2,
+	0xa2, 0xa7, 0x2c, 0x8f, 0xad, 0x2b, 0xc9, 0x95, 0xd8, 0xff, 0xfb, 0x1c, 0x6b, 0xd1, 0x2b, 0xcc,
+	0x5f, 0x62, 0x73, 0xd3, 0xf7, 0xcd, 0x1c, 0x55, 0x50, 0xf7, 0x8a, 0x98, 0xbb, 0xf4, 0x8a, 0x70,
+	0xb5, 0xb6, 0xf1, 0xba, 0x5a, 0xdb, 0xbc, 0x54, 0x6b, 0x67, 0x36, 0x99, 0xbf, 0x64, 0x93, 0xa9,
+	0x05, 0x5b, 0x75, 0x0b, 0xae, 0xb2, 0xf9, 0x42, 0x97, 0x2a, 0xa9, 0x8a, 0x3f, 0x0a, 0x50, 0x95,
+	0x63, 0x99, 0x8f, 0x45, 0x61, 0xc5, 0x39, 0x35, 0x80, 0x5e, 0x58, 0x43, 0xb0, 0xa3, 0x41, 0x17,
+	0xea, 0x20, 0x83, 0x63, 0xe8, 0xed, 0xc6, 0x72, 0x5b, 0xd2, 0x97, 0xf9, 0xd2, 0x9d, 0x8d, 0x57,
+	0xe3, 0x98, 0xee, 0x3c, 0x44, 0xad, 0xd0, 0x69, 0xc3, 0x79, 0xe1, 0xd3, 0x4f, 0x2b, 0x7c, 0x2f,
+	0x74, 0x42, 0x27, 0x81, 0xf9, 0x8c, 0xb0, 0x36, 0x15, 0x89, 0x7b, 0x98, 0x57, 0x22, 0xd8, 0x22,
+	0x29, 0x05, 0xbe, 0x02, 0x9a, 0x21, 0x0c, 0xfb, 0x3f, 0x67, 0xbd, 0x5f, 0x94, 0xa2, 0xac, 0xde,
+	0xb6, 0x6f, 0x7c, 0x8b, 0x39, 0x2b, 0xce, 0xcd, 0xac, 0xe8, 0xd6, 0x6a, 0xcc, 0xd6, 0xfa, 0x9b,
+	0xc7, 0x16, 0x87, 0x82, 0xa7, 0xb3, 0xff, 0x00, 0xae, 0xb1, 0x76, 0x3c, 0xe6, 0x52, 0x45, 0x6e,
+	0x3d, 0xf0, 0x24, 0xc8, 0x07, 0x6f, 0x76, 0xd7, 0xcc, 0x39, 0x8d, 0x4b, 0xce, 0x99, 0x3a, 0xa1,
+	0x59, 0x77, 0x82, 0xcf, 0x9a, 0x58, 0x6e, 0xa8, 0xe4, 0xe3, 0x98, 0x1e, 0x1f, 0x69, 0x29, 0x8c,
+	0x2b, 0xf4, 0x4e, 0x02, 0xb3, 0x54, 0x5f, 0xfa, 0xe4, 0xb2, 0x4a, 0x84, 0x55, 0x0c, 0x4f, 0x2b,
+	0x77, 0xe1, 0xb8, 0x3f, 0x64, 0xf3, 0x47, 0x65, 0x6a, 0xc4, 0xcc, 0xcf, 0x5e, 0xdd, 0xcf, 0xd7,
+	0x59, 0xc7, 0xc8, 0x91, 0xe2, 0xb6, 0x2c, 0x84, 0x6b, 0x83, 0x33, 0xa0, 0x16, 0x49, 0x8d, 0x7a,
+	0x24, 0xdd, 0xfa, 0x83, 0xc7, 0x7a, 0x75, 0x57, 0xfa, 0x37, 0xd8, 0xb5, 0xbd, 0xcf, 0x1f, 0x3e,
+	0x3c, 0x38, 0x8e, 0x86, 0xc7, 0xbb, 0xc7, 0x8f, 0x87, 0xd1, 0xe3, 0x47, 0xc3, 0xa3, 0xc1, 0xde,
+	0xc1, 0x83, 0x83, 0xc1, 0xfd, 0xe5, 0x2b, 0x7e, 0xc0, 0x56, 0x2f, 0xd3, 0xfb, 0x07, 0xf7, 0xef,
+	0x0f, 0x1e, 0x2d, 0x7b, 0xfe, 0x3a, 0x5b, 0xbb, 0xcc, 0x84, 0x83, 0x27, 0x83, 0xdd, 0xc3, 0xc1,
+	0xfd, 0xe5, 0xb9, 0x57, 0x67, 0x3d, 0xd8, 0x3d, 0x00, 0xa6, 0xe1, 0x5f, 0x63, 0x6f, 0x5f, 0x66,
+	0x06, 0xbf, 0x3c, 0x3a, 0x08, 0x07, 0xf7, 0x97, 0x9b, 0xf7, 0x1e, 0x7f, 0xf5, 0x7c, 0xc3, 0xfb,
+	0xfa, 0xf9, 0x86, 0xf7, 0x9f, 0xe7, 0x1b, 0xde, 0xef, 0x5e, 0x6c, 0x5c, 0xf9, 0xfa, 0xc5, 0xc6,
+	0x95, 0x7f, 0xbe, 0xd8, 0xb8, 0xf2, 0xab, 0x4f, 0x47, 0xd2, 0x8e, 0xcb, 0x93, 0xed, 0x58, 0x67,
+	0x3b, 0x14, 0x98, 0xf0, 0xad, 0xe3, 0xbe, 0x7d, 0xe8, 0x6f, 0xba, 0x97, 0xff, 0xf3, 0xfb, 0x94,
+	0x46, 0x93, 0xdb, 0x27, 0x2d, 0x54, 0xf8, 0xe1, 0xff, 0x03, 0x00, 0x00, 0xff, 0xff, 0x4a, 0x39,
+	0x18, 0xe2, 0x17, 0x14, 0x00, 0x00,
 }
 
 func (m *Hyperparams) Marshal() (dAtA []byte, err error) {
@@ -1294,6 +2160,22 @@ func (m *Hyperparams) MarshalToSizedBuffer(dAtA []byte) (int, error) {
 	_ = i
 	var l int
 	_ = l
+	if m.RevealPeriod != 0 {
+		i = encodeVarintTypes(dAtA, i, uint64(m.RevealPeriod))
+		i--
+		dAtA[i] = 0x1
+		i--
+		dAtA[i] = 0xd0
+	}
+	if len(m.CommitReveal) > 0 {
+		i -= len(m.CommitReveal)
+		copy(dAtA[i:], m.CommitReveal)
+		i = encodeVarintTypes(dAtA, i, uint64(len(m.CommitReveal)))
+		i--
+		dAtA[i] = 0x1
+		i--
+		dAtA[i] = 0xca
+	}
 	if m.MinNonImmune != 0 {
 		i = encodeVarintTypes(dAtA, i, uint64(m.MinNonImmune))
 		i--
@@ -1460,6 +2342,55 @@ func (m *Params) MarshalToSizedBuffer(dAtA []byte) (int, error) {
 	_ = i
 	var l int
 	_ = l
+	if m.FailedCommitFee != 0 {
+		i = encodeVarintTypes(dAtA, i, uint64(m.FailedCommitFee))
+		i--
+		dAtA[i] = 0x1
+		i--
+		dAtA[i] = 0x88
+	}
+	if m.SwapCost != 0 {
+		i = encodeVarintTypes(dAtA, i, uint64(m.SwapCost))
+		i--
+		dAtA[i] = 0x1
+		i--
+		dAtA[i] = 0x80
+	}
+	if m.MaxHistory != 0 {
+		i = encodeVarintTypes(dAtA, i, uint64(m.MaxHistory))
+		i--
+		dAtA[i] = 0x78
+	}
+	{
+		size, err := m.Beacon.MarshalToSizedBuffer(dAtA[:i])
+		if err != nil {
+			return 0, err
+		}
+		i -= size
+		i = encodeVarintTypes(dAtA, i, uint64(size))
+	}
+	i--
+	dAtA[i] = 0x72
+	if m.MaxRevealsPerBlock != 0 {
+		i = encodeVarintTypes(dAtA, i, uint64(m.MaxRevealsPerBlock))
+		i--
+		dAtA[i] = 0x68
+	}
+	if m.RootWeightsRateLimit != 0 {
+		i = encodeVarintTypes(dAtA, i, uint64(m.RootWeightsRateLimit))
+		i--
+		dAtA[i] = 0x60
+	}
+	if m.HyperparamsFreeze != 0 {
+		i = encodeVarintTypes(dAtA, i, uint64(m.HyperparamsFreeze))
+		i--
+		dAtA[i] = 0x58
+	}
+	if m.HyperparamsRateLimit != 0 {
+		i = encodeVarintTypes(dAtA, i, uint64(m.HyperparamsRateLimit))
+		i--
+		dAtA[i] = 0x50
+	}
 	{
 		size, err := m.Defaults.MarshalToSizedBuffer(dAtA[:i])
 		if err != nil {
@@ -1509,6 +2440,46 @@ func (m *Params) MarshalToSizedBuffer(dAtA []byte) (int, error) {
 		i = encodeVarintTypes(dAtA, i, uint64(m.OwnerBps))
 		i--
 		dAtA[i] = 0x8
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *Beacon) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *Beacon) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *Beacon) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if m.PeriodSeconds != 0 {
+		i = encodeVarintTypes(dAtA, i, uint64(m.PeriodSeconds))
+		i--
+		dAtA[i] = 0x18
+	}
+	if m.GenesisTime != 0 {
+		i = encodeVarintTypes(dAtA, i, uint64(m.GenesisTime))
+		i--
+		dAtA[i] = 0x10
+	}
+	if len(m.PublicKey) > 0 {
+		i -= len(m.PublicKey)
+		copy(dAtA[i:], m.PublicKey)
+		i = encodeVarintTypes(dAtA, i, uint64(len(m.PublicKey)))
+		i--
+		dAtA[i] = 0xa
 	}
 	return len(dAtA) - i, nil
 }
@@ -1581,6 +2552,23 @@ func (m *Subnet) MarshalToSizedBuffer(dAtA []byte) (int, error) {
 	_ = i
 	var l int
 	_ = l
+	if m.HistorySize != 0 {
+		i = encodeVarintTypes(dAtA, i, uint64(m.HistorySize))
+		i--
+		dAtA[i] = 0x1
+		i--
+		dAtA[i] = 0x80
+	}
+	if m.Vacant != 0 {
+		i = encodeVarintTypes(dAtA, i, uint64(m.Vacant))
+		i--
+		dAtA[i] = 0x78
+	}
+	if m.HyperparamsHeight != 0 {
+		i = encodeVarintTypes(dAtA, i, uint64(m.HyperparamsHeight))
+		i--
+		dAtA[i] = 0x70
+	}
 	{
 		size, err := m.Hyperparams.MarshalToSizedBuffer(dAtA[:i])
 		if err != nil {
@@ -1879,146 +2867,146 @@ func (m *Outcome) MarshalToSizedBuffer(dAtA []byte) (int, error) {
 		dAtA[i] = 0x52
 	}
 	if len(m.Tokens) > 0 {
-		dAtA6 := make([]byte, len(m.Tokens)*10)
-		var j5 int
+		dAtA7 := make([]byte, len(m.Tokens)*10)
+		var j6 int
 		for _, num := range m.Tokens {
 			for num >= 1<<7 {
-				dAtA6[j5] = uint8(uint64(num)&0x7f | 0x80)
+				dAtA7[j6] = uint8(uint64(num)&0x7f | 0x80)
 				num >>= 7
-				j5++
+				j6++
 			}
-			dAtA6[j5] = uint8(num)
-			j5++
+			dAtA7[j6] = uint8(num)
+			j6++
 		}
-		i -= j5
-		copy(dAtA[i:], dAtA6[:j5])
-		i = encodeVarintTypes(dAtA, i, uint64(j5))
+		i -= j6
+		copy(dAtA[i:], dAtA7[:j6])
+		i = encodeVarintTypes(dAtA, i, uint64(j6))
 		i--
 		dAtA[i] = 0x4a
 	}
 	if len(m.Emission) > 0 {
-		dAtA8 := make([]byte, len(m.Emission)*10)
-		var j7 int
+		dAtA9 := make([]byte, len(m.Emission)*10)
+		var j8 int
 		for _, num := range m.Emission {
 			for num >= 1<<7 {
-				dAtA8[j7] = uint8(uint64(num)&0x7f | 0x80)
+				dAtA9[j8] = uint8(uint64(num)&0x7f | 0x80)
 				num >>= 7
-				j7++
+				j8++
 			}
-			dAtA8[j7] = uint8(num)
-			j7++
+			dAtA9[j8] = uint8(num)
+			j8++
 		}
-		i -= j7
-		copy(dAtA[i:], dAtA8[:j7])
-		i = encodeVarintTypes(dAtA, i, uint64(j7))
+		i -= j8
+		copy(dAtA[i:], dAtA9[:j8])
+		i = encodeVarintTypes(dAtA, i, uint64(j8))
 		i--
 		dAtA[i] = 0x42
 	}
 	if len(m.StakeWeight) > 0 {
-		dAtA10 := make([]byte, len(m.StakeWeight)*10)
-		var j9 int
+		dAtA11 := make([]byte, len(m.StakeWeight)*10)
+		var j10 int
 		for _, num := range m.StakeWeight {
 			for num >= 1<<7 {
-				dAtA10[j9] = uint8(uint64(num)&0x7f | 0x80)
+				dAtA11[j10] = uint8(uint64(num)&0x7f | 0x80)
 				num >>= 7
-				j9++
+				j10++
 			}
-			dAtA10[j9] = uint8(num)
-			j9++
+			dAtA11[j10] = uint8(num)
+			j10++
 		}
-		i -= j9
-		copy(dAtA[i:], dAtA10[:j9])
-		i = encodeVarintTypes(dAtA, i, uint64(j9))
+		i -= j10
+		copy(dAtA[i:], dAtA11[:j10])
+		i = encodeVarintTypes(dAtA, i, uint64(j10))
 		i--
 		dAtA[i] = 0x3a
 	}
 	if len(m.ValidatorTrust) > 0 {
-		dAtA12 := make([]byte, len(m.ValidatorTrust)*10)
-		var j11 int
+		dAtA13 := make([]byte, len(m.ValidatorTrust)*10)
+		var j12 int
 		for _, num := range m.ValidatorTrust {
 			for num >= 1<<7 {
-				dAtA12[j11] = uint8(uint64(num)&0x7f | 0x80)
+				dAtA13[j12] = uint8(uint64(num)&0x7f | 0x80)
 				num >>= 7
-				j11++
+				j12++
 			}
-			dAtA12[j11] = uint8(num)
-			j11++
+			dAtA13[j12] = uint8(num)
+			j12++
 		}
-		i -= j11
-		copy(dAtA[i:], dAtA12[:j11])
-		i = encodeVarintTypes(dAtA, i, uint64(j11))
+		i -= j12
+		copy(dAtA[i:], dAtA13[:j12])
+		i = encodeVarintTypes(dAtA, i, uint64(j12))
 		i--
 		dAtA[i] = 0x32
 	}
 	if len(m.Trust) > 0 {
-		dAtA14 := make([]byte, len(m.Trust)*10)
-		var j13 int
+		dAtA15 := make([]byte, len(m.Trust)*10)
+		var j14 int
 		for _, num := range m.Trust {
 			for num >= 1<<7 {
-				dAtA14[j13] = uint8(uint64(num)&0x7f | 0x80)
+				dAtA15[j14] = uint8(uint64(num)&0x7f | 0x80)
 				num >>= 7
-				j13++
+				j14++
 			}
-			dAtA14[j13] = uint8(num)
-			j13++
+			dAtA15[j14] = uint8(num)
+			j14++
 		}
-		i -= j13
-		copy(dAtA[i:], dAtA14[:j13])
-		i = encodeVarintTypes(dAtA, i, uint64(j13))
+		i -= j14
+		copy(dAtA[i:], dAtA15[:j14])
+		i = encodeVarintTypes(dAtA, i, uint64(j14))
 		i--
 		dAtA[i] = 0x2a
 	}
 	if len(m.Consensus) > 0 {
-		dAtA16 := make([]byte, len(m.Consensus)*10)
-		var j15 int
+		dAtA17 := make([]byte, len(m.Consensus)*10)
+		var j16 int
 		for _, num := range m.Consensus {
 			for num >= 1<<7 {
-				dAtA16[j15] = uint8(uint64(num)&0x7f | 0x80)
+				dAtA17[j16] = uint8(uint64(num)&0x7f | 0x80)
 				num >>= 7
-				j15++
+				j16++
 			}
-			dAtA16[j15] = uint8(num)
-			j15++
+			dAtA17[j16] = uint8(num)
+			j16++
 		}
-		i -= j15
-		copy(dAtA[i:], dAtA16[:j15])
-		i = encodeVarintTypes(dAtA, i, uint64(j15))
+		i -= j16
+		copy(dAtA[i:], dAtA17[:j16])
+		i = encodeVarintTypes(dAtA, i, uint64(j16))
 		i--
 		dAtA[i] = 0x22
 	}
 	if len(m.Dividends) > 0 {
-		dAtA18 := make([]byte, len(m.Dividends)*10)
-		var j17 int
+		dAtA19 := make([]byte, len(m.Dividends)*10)
+		var j18 int
 		for _, num := range m.Dividends {
 			for num >= 1<<7 {
-				dAtA18[j17] = uint8(uint64(num)&0x7f | 0x80)
+				dAtA19[j18] = uint8(uint64(num)&0x7f | 0x80)
 				num >>= 7
-				j17++
+				j18++
 			}
-			dAtA18[j17] = uint8(num)
-			j17++
+			dAtA19[j18] = uint8(num)
+			j18++
 		}
-		i -= j17
-		copy(dAtA[i:], dAtA18[:j17])
-		i = encodeVarintTypes(dAtA, i, uint64(j17))
+		i -= j18
+		copy(dAtA[i:], dAtA19[:j18])
+		i = encodeVarintTypes(dAtA, i, uint64(j18))
 		i--
 		dAtA[i] = 0x1a
 	}
 	if len(m.Incentive) > 0 {
-		dAtA20 := make([]byte, len(m.Incentive)*10)
-		var j19 int
+		dAtA21 := make([]byte, len(m.Incentive)*10)
+		var j20 int
 		for _, num := range m.Incentive {
 			for num >= 1<<7 {
-				dAtA20[j19] = uint8(uint64(num)&0x7f | 0x80)
+				dAtA21[j20] = uint8(uint64(num)&0x7f | 0x80)
 				num >>= 7
-				j19++
+				j20++
 			}
-			dAtA20[j19] = uint8(num)
-			j19++
+			dAtA21[j20] = uint8(num)
+			j20++
 		}
-		i -= j19
-		copy(dAtA[i:], dAtA20[:j19])
-		i = encodeVarintTypes(dAtA, i, uint64(j19))
+		i -= j20
+		copy(dAtA[i:], dAtA21[:j20])
+		i = encodeVarintTypes(dAtA, i, uint64(j20))
 		i--
 		dAtA[i] = 0x12
 	}
@@ -2133,38 +3121,38 @@ func (m *Pending) MarshalToSizedBuffer(dAtA []byte) (int, error) {
 	var l int
 	_ = l
 	if len(m.Amounts) > 0 {
-		dAtA22 := make([]byte, len(m.Amounts)*10)
-		var j21 int
+		dAtA23 := make([]byte, len(m.Amounts)*10)
+		var j22 int
 		for _, num := range m.Amounts {
 			for num >= 1<<7 {
-				dAtA22[j21] = uint8(uint64(num)&0x7f | 0x80)
+				dAtA23[j22] = uint8(uint64(num)&0x7f | 0x80)
 				num >>= 7
-				j21++
+				j22++
 			}
-			dAtA22[j21] = uint8(num)
-			j21++
+			dAtA23[j22] = uint8(num)
+			j22++
 		}
-		i -= j21
-		copy(dAtA[i:], dAtA22[:j21])
-		i = encodeVarintTypes(dAtA, i, uint64(j21))
+		i -= j22
+		copy(dAtA[i:], dAtA23[:j22])
+		i = encodeVarintTypes(dAtA, i, uint64(j22))
 		i--
 		dAtA[i] = 0x12
 	}
 	if len(m.Netuids) > 0 {
-		dAtA24 := make([]byte, len(m.Netuids)*10)
-		var j23 int
+		dAtA25 := make([]byte, len(m.Netuids)*10)
+		var j24 int
 		for _, num := range m.Netuids {
 			for num >= 1<<7 {
-				dAtA24[j23] = uint8(uint64(num)&0x7f | 0x80)
+				dAtA25[j24] = uint8(uint64(num)&0x7f | 0x80)
 				num >>= 7
-				j23++
+				j24++
 			}
-			dAtA24[j23] = uint8(num)
-			j23++
+			dAtA25[j24] = uint8(num)
+			j24++
 		}
-		i -= j23
-		copy(dAtA[i:], dAtA24[:j23])
-		i = encodeVarintTypes(dAtA, i, uint64(j23))
+		i -= j24
+		copy(dAtA[i:], dAtA25[:j24])
+		i = encodeVarintTypes(dAtA, i, uint64(j24))
 		i--
 		dAtA[i] = 0xa
 	}
@@ -2191,6 +3179,16 @@ func (m *Totals) MarshalToSizedBuffer(dAtA []byte) (int, error) {
 	_ = i
 	var l int
 	_ = l
+	{
+		size, err := m.Removed.MarshalToSizedBuffer(dAtA[:i])
+		if err != nil {
+			return 0, err
+		}
+		i -= size
+		i = encodeVarintTypes(dAtA, i, uint64(size))
+	}
+	i--
+	dAtA[i] = 0x1a
 	if m.Burned != 0 {
 		i = encodeVarintTypes(dAtA, i, uint64(m.Burned))
 		i--
@@ -2198,6 +3196,431 @@ func (m *Totals) MarshalToSizedBuffer(dAtA []byte) (int, error) {
 	}
 	if m.Minted != 0 {
 		i = encodeVarintTypes(dAtA, i, uint64(m.Minted))
+		i--
+		dAtA[i] = 0x8
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *HistoryEntry) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *HistoryEntry) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *HistoryEntry) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if m.Emission != 0 {
+		i = encodeVarintTypes(dAtA, i, uint64(m.Emission))
+		i--
+		dAtA[i] = 0x38
+	}
+	if m.ValidatorTrust != 0 {
+		i = encodeVarintTypes(dAtA, i, uint64(m.ValidatorTrust))
+		i--
+		dAtA[i] = 0x30
+	}
+	if m.Trust != 0 {
+		i = encodeVarintTypes(dAtA, i, uint64(m.Trust))
+		i--
+		dAtA[i] = 0x28
+	}
+	if m.Consensus != 0 {
+		i = encodeVarintTypes(dAtA, i, uint64(m.Consensus))
+		i--
+		dAtA[i] = 0x20
+	}
+	if m.Dividends != 0 {
+		i = encodeVarintTypes(dAtA, i, uint64(m.Dividends))
+		i--
+		dAtA[i] = 0x18
+	}
+	if m.Incentive != 0 {
+		i = encodeVarintTypes(dAtA, i, uint64(m.Incentive))
+		i--
+		dAtA[i] = 0x10
+	}
+	if m.Height != 0 {
+		i = encodeVarintTypes(dAtA, i, uint64(m.Height))
+		i--
+		dAtA[i] = 0x8
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *EpochRecord) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *EpochRecord) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *EpochRecord) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if len(m.Neurons) > 0 {
+		i -= len(m.Neurons)
+		copy(dAtA[i:], m.Neurons)
+		i = encodeVarintTypes(dAtA, i, uint64(len(m.Neurons)))
+		i--
+		dAtA[i] = 0x1a
+	}
+	if m.Height != 0 {
+		i = encodeVarintTypes(dAtA, i, uint64(m.Height))
+		i--
+		dAtA[i] = 0x10
+	}
+	if m.Epoch != 0 {
+		i = encodeVarintTypes(dAtA, i, uint64(m.Epoch))
+		i--
+		dAtA[i] = 0x8
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *Identity) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *Identity) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *Identity) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if len(m.Contact) > 0 {
+		i -= len(m.Contact)
+		copy(dAtA[i:], m.Contact)
+		i = encodeVarintTypes(dAtA, i, uint64(len(m.Contact)))
+		i--
+		dAtA[i] = 0x2a
+	}
+	if len(m.Description) > 0 {
+		i -= len(m.Description)
+		copy(dAtA[i:], m.Description)
+		i = encodeVarintTypes(dAtA, i, uint64(len(m.Description)))
+		i--
+		dAtA[i] = 0x22
+	}
+	if len(m.Image) > 0 {
+		i -= len(m.Image)
+		copy(dAtA[i:], m.Image)
+		i = encodeVarintTypes(dAtA, i, uint64(len(m.Image)))
+		i--
+		dAtA[i] = 0x1a
+	}
+	if len(m.Url) > 0 {
+		i -= len(m.Url)
+		copy(dAtA[i:], m.Url)
+		i = encodeVarintTypes(dAtA, i, uint64(len(m.Url)))
+		i--
+		dAtA[i] = 0x12
+	}
+	if len(m.Name) > 0 {
+		i -= len(m.Name)
+		copy(dAtA[i:], m.Name)
+		i = encodeVarintTypes(dAtA, i, uint64(len(m.Name)))
+		i--
+		dAtA[i] = 0xa
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *Commit) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *Commit) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *Commit) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if m.Due != 0 {
+		i = encodeVarintTypes(dAtA, i, uint64(m.Due))
+		i--
+		dAtA[i] = 0x68
+	}
+	if m.Settled != 0 {
+		i = encodeVarintTypes(dAtA, i, uint64(m.Settled))
+		i--
+		dAtA[i] = 0x60
+	}
+	if len(m.Reason) > 0 {
+		i -= len(m.Reason)
+		copy(dAtA[i:], m.Reason)
+		i = encodeVarintTypes(dAtA, i, uint64(len(m.Reason)))
+		i--
+		dAtA[i] = 0x5a
+	}
+	if m.Status != 0 {
+		i = encodeVarintTypes(dAtA, i, uint64(m.Status))
+		i--
+		dAtA[i] = 0x50
+	}
+	if len(m.Hash) > 0 {
+		i -= len(m.Hash)
+		copy(dAtA[i:], m.Hash)
+		i = encodeVarintTypes(dAtA, i, uint64(len(m.Hash)))
+		i--
+		dAtA[i] = 0x4a
+	}
+	if len(m.Ciphertext) > 0 {
+		i -= len(m.Ciphertext)
+		copy(dAtA[i:], m.Ciphertext)
+		i = encodeVarintTypes(dAtA, i, uint64(len(m.Ciphertext)))
+		i--
+		dAtA[i] = 0x42
+	}
+	if m.Round != 0 {
+		i = encodeVarintTypes(dAtA, i, uint64(m.Round))
+		i--
+		dAtA[i] = 0x38
+	}
+	if m.Epoch != 0 {
+		i = encodeVarintTypes(dAtA, i, uint64(m.Epoch))
+		i--
+		dAtA[i] = 0x30
+	}
+	if m.Height != 0 {
+		i = encodeVarintTypes(dAtA, i, uint64(m.Height))
+		i--
+		dAtA[i] = 0x28
+	}
+	if len(m.Hotkey) > 0 {
+		i -= len(m.Hotkey)
+		copy(dAtA[i:], m.Hotkey)
+		i = encodeVarintTypes(dAtA, i, uint64(len(m.Hotkey)))
+		i--
+		dAtA[i] = 0x22
+	}
+	if m.Uid != 0 {
+		i = encodeVarintTypes(dAtA, i, uint64(m.Uid))
+		i--
+		dAtA[i] = 0x18
+	}
+	if m.Netuid != 0 {
+		i = encodeVarintTypes(dAtA, i, uint64(m.Netuid))
+		i--
+		dAtA[i] = 0x10
+	}
+	if m.Id != 0 {
+		i = encodeVarintTypes(dAtA, i, uint64(m.Id))
+		i--
+		dAtA[i] = 0x8
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *QueuedCommit) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *QueuedCommit) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *QueuedCommit) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if m.Due != 0 {
+		i = encodeVarintTypes(dAtA, i, uint64(m.Due))
+		i--
+		dAtA[i] = 0x18
+	}
+	if m.Uid != 0 {
+		i = encodeVarintTypes(dAtA, i, uint64(m.Uid))
+		i--
+		dAtA[i] = 0x10
+	}
+	if m.Netuid != 0 {
+		i = encodeVarintTypes(dAtA, i, uint64(m.Netuid))
+		i--
+		dAtA[i] = 0x8
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *SealedWeights) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *SealedWeights) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *SealedWeights) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if len(m.Salt) > 0 {
+		i -= len(m.Salt)
+		copy(dAtA[i:], m.Salt)
+		i = encodeVarintTypes(dAtA, i, uint64(len(m.Salt)))
+		i--
+		dAtA[i] = 0x42
+	}
+	if m.Version != 0 {
+		i = encodeVarintTypes(dAtA, i, uint64(m.Version))
+		i--
+		dAtA[i] = 0x38
+	}
+	if len(m.Values) > 0 {
+		dAtA28 := make([]byte, len(m.Values)*10)
+		var j27 int
+		for _, num := range m.Values {
+			for num >= 1<<7 {
+				dAtA28[j27] = uint8(uint64(num)&0x7f | 0x80)
+				num >>= 7
+				j27++
+			}
+			dAtA28[j27] = uint8(num)
+			j27++
+		}
+		i -= j27
+		copy(dAtA[i:], dAtA28[:j27])
+		i = encodeVarintTypes(dAtA, i, uint64(j27))
+		i--
+		dAtA[i] = 0x32
+	}
+	if len(m.Uids) > 0 {
+		dAtA30 := make([]byte, len(m.Uids)*10)
+		var j29 int
+		for _, num := range m.Uids {
+			for num >= 1<<7 {
+				dAtA30[j29] = uint8(uint64(num)&0x7f | 0x80)
+				num >>= 7
+				j29++
+			}
+			dAtA30[j29] = uint8(num)
+			j29++
+		}
+		i -= j29
+		copy(dAtA[i:], dAtA30[:j29])
+		i = encodeVarintTypes(dAtA, i, uint64(j29))
+		i--
+		dAtA[i] = 0x2a
+	}
+	if m.Epoch != 0 {
+		i = encodeVarintTypes(dAtA, i, uint64(m.Epoch))
+		i--
+		dAtA[i] = 0x20
+	}
+	if len(m.Hotkey) > 0 {
+		i -= len(m.Hotkey)
+		copy(dAtA[i:], m.Hotkey)
+		i = encodeVarintTypes(dAtA, i, uint64(len(m.Hotkey)))
+		i--
+		dAtA[i] = 0x1a
+	}
+	if m.Netuid != 0 {
+		i = encodeVarintTypes(dAtA, i, uint64(m.Netuid))
+		i--
+		dAtA[i] = 0x10
+	}
+	if len(m.ChainId) > 0 {
+		i -= len(m.ChainId)
+		copy(dAtA[i:], m.ChainId)
+		i = encodeVarintTypes(dAtA, i, uint64(len(m.ChainId)))
+		i--
+		dAtA[i] = 0xa
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *Pulse) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *Pulse) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *Pulse) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if m.Height != 0 {
+		i = encodeVarintTypes(dAtA, i, uint64(m.Height))
+		i--
+		dAtA[i] = 0x18
+	}
+	if len(m.Signature) > 0 {
+		i -= len(m.Signature)
+		copy(dAtA[i:], m.Signature)
+		i = encodeVarintTypes(dAtA, i, uint64(len(m.Signature)))
+		i--
+		dAtA[i] = 0x12
+	}
+	if m.Round != 0 {
+		i = encodeVarintTypes(dAtA, i, uint64(m.Round))
 		i--
 		dAtA[i] = 0x8
 	}
@@ -2293,6 +3716,13 @@ func (m *Hyperparams) Size() (n int) {
 	if m.MinNonImmune != 0 {
 		n += 2 + sovTypes(uint64(m.MinNonImmune))
 	}
+	l = len(m.CommitReveal)
+	if l > 0 {
+		n += 2 + l + sovTypes(uint64(l))
+	}
+	if m.RevealPeriod != 0 {
+		n += 2 + sovTypes(uint64(m.RevealPeriod))
+	}
 	return n
 }
 
@@ -2328,6 +3758,48 @@ func (m *Params) Size() (n int) {
 	}
 	l = m.Defaults.Size()
 	n += 1 + l + sovTypes(uint64(l))
+	if m.HyperparamsRateLimit != 0 {
+		n += 1 + sovTypes(uint64(m.HyperparamsRateLimit))
+	}
+	if m.HyperparamsFreeze != 0 {
+		n += 1 + sovTypes(uint64(m.HyperparamsFreeze))
+	}
+	if m.RootWeightsRateLimit != 0 {
+		n += 1 + sovTypes(uint64(m.RootWeightsRateLimit))
+	}
+	if m.MaxRevealsPerBlock != 0 {
+		n += 1 + sovTypes(uint64(m.MaxRevealsPerBlock))
+	}
+	l = m.Beacon.Size()
+	n += 1 + l + sovTypes(uint64(l))
+	if m.MaxHistory != 0 {
+		n += 1 + sovTypes(uint64(m.MaxHistory))
+	}
+	if m.SwapCost != 0 {
+		n += 2 + sovTypes(uint64(m.SwapCost))
+	}
+	if m.FailedCommitFee != 0 {
+		n += 2 + sovTypes(uint64(m.FailedCommitFee))
+	}
+	return n
+}
+
+func (m *Beacon) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	l = len(m.PublicKey)
+	if l > 0 {
+		n += 1 + l + sovTypes(uint64(l))
+	}
+	if m.GenesisTime != 0 {
+		n += 1 + sovTypes(uint64(m.GenesisTime))
+	}
+	if m.PeriodSeconds != 0 {
+		n += 1 + sovTypes(uint64(m.PeriodSeconds))
+	}
 	return n
 }
 
@@ -2401,6 +3873,15 @@ func (m *Subnet) Size() (n int) {
 	n += 1 + l + sovTypes(uint64(l))
 	l = m.Hyperparams.Size()
 	n += 1 + l + sovTypes(uint64(l))
+	if m.HyperparamsHeight != 0 {
+		n += 1 + sovTypes(uint64(m.HyperparamsHeight))
+	}
+	if m.Vacant != 0 {
+		n += 1 + sovTypes(uint64(m.Vacant))
+	}
+	if m.HistorySize != 0 {
+		n += 2 + sovTypes(uint64(m.HistorySize))
+	}
 	return n
 }
 
@@ -2630,6 +4111,219 @@ func (m *Totals) Size() (n int) {
 	}
 	if m.Burned != 0 {
 		n += 1 + sovTypes(uint64(m.Burned))
+	}
+	l = m.Removed.Size()
+	n += 1 + l + sovTypes(uint64(l))
+	return n
+}
+
+func (m *HistoryEntry) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	if m.Height != 0 {
+		n += 1 + sovTypes(uint64(m.Height))
+	}
+	if m.Incentive != 0 {
+		n += 1 + sovTypes(uint64(m.Incentive))
+	}
+	if m.Dividends != 0 {
+		n += 1 + sovTypes(uint64(m.Dividends))
+	}
+	if m.Consensus != 0 {
+		n += 1 + sovTypes(uint64(m.Consensus))
+	}
+	if m.Trust != 0 {
+		n += 1 + sovTypes(uint64(m.Trust))
+	}
+	if m.ValidatorTrust != 0 {
+		n += 1 + sovTypes(uint64(m.ValidatorTrust))
+	}
+	if m.Emission != 0 {
+		n += 1 + sovTypes(uint64(m.Emission))
+	}
+	return n
+}
+
+func (m *EpochRecord) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	if m.Epoch != 0 {
+		n += 1 + sovTypes(uint64(m.Epoch))
+	}
+	if m.Height != 0 {
+		n += 1 + sovTypes(uint64(m.Height))
+	}
+	l = len(m.Neurons)
+	if l > 0 {
+		n += 1 + l + sovTypes(uint64(l))
+	}
+	return n
+}
+
+func (m *Identity) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	l = len(m.Name)
+	if l > 0 {
+		n += 1 + l + sovTypes(uint64(l))
+	}
+	l = len(m.Url)
+	if l > 0 {
+		n += 1 + l + sovTypes(uint64(l))
+	}
+	l = len(m.Image)
+	if l > 0 {
+		n += 1 + l + sovTypes(uint64(l))
+	}
+	l = len(m.Description)
+	if l > 0 {
+		n += 1 + l + sovTypes(uint64(l))
+	}
+	l = len(m.Contact)
+	if l > 0 {
+		n += 1 + l + sovTypes(uint64(l))
+	}
+	return n
+}
+
+func (m *Commit) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	if m.Id != 0 {
+		n += 1 + sovTypes(uint64(m.Id))
+	}
+	if m.Netuid != 0 {
+		n += 1 + sovTypes(uint64(m.Netuid))
+	}
+	if m.Uid != 0 {
+		n += 1 + sovTypes(uint64(m.Uid))
+	}
+	l = len(m.Hotkey)
+	if l > 0 {
+		n += 1 + l + sovTypes(uint64(l))
+	}
+	if m.Height != 0 {
+		n += 1 + sovTypes(uint64(m.Height))
+	}
+	if m.Epoch != 0 {
+		n += 1 + sovTypes(uint64(m.Epoch))
+	}
+	if m.Round != 0 {
+		n += 1 + sovTypes(uint64(m.Round))
+	}
+	l = len(m.Ciphertext)
+	if l > 0 {
+		n += 1 + l + sovTypes(uint64(l))
+	}
+	l = len(m.Hash)
+	if l > 0 {
+		n += 1 + l + sovTypes(uint64(l))
+	}
+	if m.Status != 0 {
+		n += 1 + sovTypes(uint64(m.Status))
+	}
+	l = len(m.Reason)
+	if l > 0 {
+		n += 1 + l + sovTypes(uint64(l))
+	}
+	if m.Settled != 0 {
+		n += 1 + sovTypes(uint64(m.Settled))
+	}
+	if m.Due != 0 {
+		n += 1 + sovTypes(uint64(m.Due))
+	}
+	return n
+}
+
+func (m *QueuedCommit) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	if m.Netuid != 0 {
+		n += 1 + sovTypes(uint64(m.Netuid))
+	}
+	if m.Uid != 0 {
+		n += 1 + sovTypes(uint64(m.Uid))
+	}
+	if m.Due != 0 {
+		n += 1 + sovTypes(uint64(m.Due))
+	}
+	return n
+}
+
+func (m *SealedWeights) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	l = len(m.ChainId)
+	if l > 0 {
+		n += 1 + l + sovTypes(uint64(l))
+	}
+	if m.Netuid != 0 {
+		n += 1 + sovTypes(uint64(m.Netuid))
+	}
+	l = len(m.Hotkey)
+	if l > 0 {
+		n += 1 + l + sovTypes(uint64(l))
+	}
+	if m.Epoch != 0 {
+		n += 1 + sovTypes(uint64(m.Epoch))
+	}
+	if len(m.Uids) > 0 {
+		l = 0
+		for _, e := range m.Uids {
+			l += sovTypes(uint64(e))
+		}
+		n += 1 + sovTypes(uint64(l)) + l
+	}
+	if len(m.Values) > 0 {
+		l = 0
+		for _, e := range m.Values {
+			l += sovTypes(uint64(e))
+		}
+		n += 1 + sovTypes(uint64(l)) + l
+	}
+	if m.Version != 0 {
+		n += 1 + sovTypes(uint64(m.Version))
+	}
+	l = len(m.Salt)
+	if l > 0 {
+		n += 1 + l + sovTypes(uint64(l))
+	}
+	return n
+}
+
+func (m *Pulse) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	if m.Round != 0 {
+		n += 1 + sovTypes(uint64(m.Round))
+	}
+	l = len(m.Signature)
+	if l > 0 {
+		n += 1 + l + sovTypes(uint64(l))
+	}
+	if m.Height != 0 {
+		n += 1 + sovTypes(uint64(m.Height))
 	}
 	return n
 }
@@ -3126,6 +4820,57 @@ func (m *Hyperparams) Unmarshal(dAtA []byte) error {
 					break
 				}
 			}
+		case 25:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field CommitReveal", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTypes
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthTypes
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthTypes
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.CommitReveal = string(dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
+		case 26:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field RevealPeriod", wireType)
+			}
+			m.RevealPeriod = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTypes
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.RevealPeriod |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
 		default:
 			iNdEx = preIndex
 			skippy, err := skipTypes(dAtA[iNdEx:])
@@ -3361,6 +5106,294 @@ func (m *Params) Unmarshal(dAtA []byte) error {
 				return err
 			}
 			iNdEx = postIndex
+		case 10:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field HyperparamsRateLimit", wireType)
+			}
+			m.HyperparamsRateLimit = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTypes
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.HyperparamsRateLimit |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 11:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field HyperparamsFreeze", wireType)
+			}
+			m.HyperparamsFreeze = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTypes
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.HyperparamsFreeze |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 12:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field RootWeightsRateLimit", wireType)
+			}
+			m.RootWeightsRateLimit = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTypes
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.RootWeightsRateLimit |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 13:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field MaxRevealsPerBlock", wireType)
+			}
+			m.MaxRevealsPerBlock = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTypes
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.MaxRevealsPerBlock |= uint32(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 14:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Beacon", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTypes
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthTypes
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthTypes
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if err := m.Beacon.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		case 15:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field MaxHistory", wireType)
+			}
+			m.MaxHistory = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTypes
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.MaxHistory |= uint32(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 16:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field SwapCost", wireType)
+			}
+			m.SwapCost = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTypes
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.SwapCost |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 17:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field FailedCommitFee", wireType)
+			}
+			m.FailedCommitFee = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTypes
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.FailedCommitFee |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		default:
+			iNdEx = preIndex
+			skippy, err := skipTypes(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthTypes
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *Beacon) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowTypes
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: Beacon: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: Beacon: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field PublicKey", wireType)
+			}
+			var byteLen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTypes
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				byteLen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if byteLen < 0 {
+				return ErrInvalidLengthTypes
+			}
+			postIndex := iNdEx + byteLen
+			if postIndex < 0 {
+				return ErrInvalidLengthTypes
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.PublicKey = append(m.PublicKey[:0], dAtA[iNdEx:postIndex]...)
+			if m.PublicKey == nil {
+				m.PublicKey = []byte{}
+			}
+			iNdEx = postIndex
+		case 2:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field GenesisTime", wireType)
+			}
+			m.GenesisTime = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTypes
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.GenesisTime |= int64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 3:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field PeriodSeconds", wireType)
+			}
+			m.PeriodSeconds = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTypes
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.PeriodSeconds |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
 		default:
 			iNdEx = preIndex
 			skippy, err := skipTypes(dAtA[iNdEx:])
@@ -3870,6 +5903,63 @@ func (m *Subnet) Unmarshal(dAtA []byte) error {
 				return err
 			}
 			iNdEx = postIndex
+		case 14:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field HyperparamsHeight", wireType)
+			}
+			m.HyperparamsHeight = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTypes
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.HyperparamsHeight |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 15:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Vacant", wireType)
+			}
+			m.Vacant = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTypes
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Vacant |= uint32(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 16:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field HistorySize", wireType)
+			}
+			m.HistorySize = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTypes
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.HistorySize |= uint32(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
 		default:
 			iNdEx = preIndex
 			skippy, err := skipTypes(dAtA[iNdEx:])
@@ -5758,6 +7848,1493 @@ func (m *Totals) Unmarshal(dAtA []byte) error {
 				b := dAtA[iNdEx]
 				iNdEx++
 				m.Burned |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 3:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Removed", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTypes
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthTypes
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthTypes
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if err := m.Removed.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		default:
+			iNdEx = preIndex
+			skippy, err := skipTypes(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthTypes
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *HistoryEntry) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowTypes
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: HistoryEntry: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: HistoryEntry: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Height", wireType)
+			}
+			m.Height = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTypes
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Height |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 2:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Incentive", wireType)
+			}
+			m.Incentive = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTypes
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Incentive |= uint32(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 3:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Dividends", wireType)
+			}
+			m.Dividends = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTypes
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Dividends |= uint32(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 4:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Consensus", wireType)
+			}
+			m.Consensus = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTypes
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Consensus |= uint32(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 5:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Trust", wireType)
+			}
+			m.Trust = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTypes
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Trust |= uint32(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 6:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field ValidatorTrust", wireType)
+			}
+			m.ValidatorTrust = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTypes
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.ValidatorTrust |= uint32(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 7:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Emission", wireType)
+			}
+			m.Emission = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTypes
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Emission |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		default:
+			iNdEx = preIndex
+			skippy, err := skipTypes(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthTypes
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *EpochRecord) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowTypes
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: EpochRecord: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: EpochRecord: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Epoch", wireType)
+			}
+			m.Epoch = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTypes
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Epoch |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 2:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Height", wireType)
+			}
+			m.Height = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTypes
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Height |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 3:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Neurons", wireType)
+			}
+			var byteLen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTypes
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				byteLen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if byteLen < 0 {
+				return ErrInvalidLengthTypes
+			}
+			postIndex := iNdEx + byteLen
+			if postIndex < 0 {
+				return ErrInvalidLengthTypes
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Neurons = append(m.Neurons[:0], dAtA[iNdEx:postIndex]...)
+			if m.Neurons == nil {
+				m.Neurons = []byte{}
+			}
+			iNdEx = postIndex
+		default:
+			iNdEx = preIndex
+			skippy, err := skipTypes(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthTypes
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *Identity) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowTypes
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: Identity: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: Identity: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Name", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTypes
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthTypes
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthTypes
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Name = string(dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
+		case 2:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Url", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTypes
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthTypes
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthTypes
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Url = string(dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
+		case 3:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Image", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTypes
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthTypes
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthTypes
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Image = string(dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
+		case 4:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Description", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTypes
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthTypes
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthTypes
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Description = string(dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
+		case 5:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Contact", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTypes
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthTypes
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthTypes
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Contact = string(dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
+		default:
+			iNdEx = preIndex
+			skippy, err := skipTypes(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthTypes
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *Commit) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowTypes
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: Commit: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: Commit: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Id", wireType)
+			}
+			m.Id = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTypes
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Id |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 2:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Netuid", wireType)
+			}
+			m.Netuid = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTypes
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Netuid |= uint32(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 3:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Uid", wireType)
+			}
+			m.Uid = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTypes
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Uid |= uint32(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 4:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Hotkey", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTypes
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthTypes
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthTypes
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Hotkey = string(dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
+		case 5:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Height", wireType)
+			}
+			m.Height = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTypes
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Height |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 6:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Epoch", wireType)
+			}
+			m.Epoch = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTypes
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Epoch |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 7:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Round", wireType)
+			}
+			m.Round = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTypes
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Round |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 8:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Ciphertext", wireType)
+			}
+			var byteLen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTypes
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				byteLen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if byteLen < 0 {
+				return ErrInvalidLengthTypes
+			}
+			postIndex := iNdEx + byteLen
+			if postIndex < 0 {
+				return ErrInvalidLengthTypes
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Ciphertext = append(m.Ciphertext[:0], dAtA[iNdEx:postIndex]...)
+			if m.Ciphertext == nil {
+				m.Ciphertext = []byte{}
+			}
+			iNdEx = postIndex
+		case 9:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Hash", wireType)
+			}
+			var byteLen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTypes
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				byteLen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if byteLen < 0 {
+				return ErrInvalidLengthTypes
+			}
+			postIndex := iNdEx + byteLen
+			if postIndex < 0 {
+				return ErrInvalidLengthTypes
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Hash = append(m.Hash[:0], dAtA[iNdEx:postIndex]...)
+			if m.Hash == nil {
+				m.Hash = []byte{}
+			}
+			iNdEx = postIndex
+		case 10:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Status", wireType)
+			}
+			m.Status = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTypes
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Status |= CommitStatus(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 11:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Reason", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTypes
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthTypes
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthTypes
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Reason = string(dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
+		case 12:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Settled", wireType)
+			}
+			m.Settled = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTypes
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Settled |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 13:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Due", wireType)
+			}
+			m.Due = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTypes
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Due |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		default:
+			iNdEx = preIndex
+			skippy, err := skipTypes(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthTypes
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *QueuedCommit) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowTypes
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: QueuedCommit: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: QueuedCommit: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Netuid", wireType)
+			}
+			m.Netuid = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTypes
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Netuid |= uint32(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 2:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Uid", wireType)
+			}
+			m.Uid = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTypes
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Uid |= uint32(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 3:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Due", wireType)
+			}
+			m.Due = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTypes
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Due |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		default:
+			iNdEx = preIndex
+			skippy, err := skipTypes(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthTypes
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *SealedWeights) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowTypes
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: SealedWeights: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: SealedWeights: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field ChainId", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTypes
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthTypes
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthTypes
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.ChainId = string(dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
+		case 2:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Netuid", wireType)
+			}
+			m.Netuid = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTypes
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Netuid |= uint32(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 3:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Hotkey", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTypes
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthTypes
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthTypes
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Hotkey = string(dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
+		case 4:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Epoch", wireType)
+			}
+			m.Epoch = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTypes
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Epoch |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 5:
+			if wireType == 0 {
+				var v uint32
+				for shift := uint(0); ; shift += 7 {
+					if shift >= 64 {
+						return ErrIntOverflowTypes
+					}
+					if iNdEx >= l {
+						return io.ErrUnexpectedEOF
+					}
+					b := dAtA[iNdEx]
+					iNdEx++
+					v |= uint32(b&0x7F) << shift
+					if b < 0x80 {
+						break
+					}
+				}
+				m.Uids = append(m.Uids, v)
+			} else if wireType == 2 {
+				var packedLen int
+				for shift := uint(0); ; shift += 7 {
+					if shift >= 64 {
+						return ErrIntOverflowTypes
+					}
+					if iNdEx >= l {
+						return io.ErrUnexpectedEOF
+					}
+					b := dAtA[iNdEx]
+					iNdEx++
+					packedLen |= int(b&0x7F) << shift
+					if b < 0x80 {
+						break
+					}
+				}
+				if packedLen < 0 {
+					return ErrInvalidLengthTypes
+				}
+				postIndex := iNdEx + packedLen
+				if postIndex < 0 {
+					return ErrInvalidLengthTypes
+				}
+				if postIndex > l {
+					return io.ErrUnexpectedEOF
+				}
+				var elementCount int
+				var count int
+				for _, integer := range dAtA[iNdEx:postIndex] {
+					if integer < 128 {
+						count++
+					}
+				}
+				elementCount = count
+				if elementCount != 0 && len(m.Uids) == 0 {
+					m.Uids = make([]uint32, 0, elementCount)
+				}
+				for iNdEx < postIndex {
+					var v uint32
+					for shift := uint(0); ; shift += 7 {
+						if shift >= 64 {
+							return ErrIntOverflowTypes
+						}
+						if iNdEx >= l {
+							return io.ErrUnexpectedEOF
+						}
+						b := dAtA[iNdEx]
+						iNdEx++
+						v |= uint32(b&0x7F) << shift
+						if b < 0x80 {
+							break
+						}
+					}
+					m.Uids = append(m.Uids, v)
+				}
+			} else {
+				return fmt.Errorf("proto: wrong wireType = %d for field Uids", wireType)
+			}
+		case 6:
+			if wireType == 0 {
+				var v uint32
+				for shift := uint(0); ; shift += 7 {
+					if shift >= 64 {
+						return ErrIntOverflowTypes
+					}
+					if iNdEx >= l {
+						return io.ErrUnexpectedEOF
+					}
+					b := dAtA[iNdEx]
+					iNdEx++
+					v |= uint32(b&0x7F) << shift
+					if b < 0x80 {
+						break
+					}
+				}
+				m.Values = append(m.Values, v)
+			} else if wireType == 2 {
+				var packedLen int
+				for shift := uint(0); ; shift += 7 {
+					if shift >= 64 {
+						return ErrIntOverflowTypes
+					}
+					if iNdEx >= l {
+						return io.ErrUnexpectedEOF
+					}
+					b := dAtA[iNdEx]
+					iNdEx++
+					packedLen |= int(b&0x7F) << shift
+					if b < 0x80 {
+						break
+					}
+				}
+				if packedLen < 0 {
+					return ErrInvalidLengthTypes
+				}
+				postIndex := iNdEx + packedLen
+				if postIndex < 0 {
+					return ErrInvalidLengthTypes
+				}
+				if postIndex > l {
+					return io.ErrUnexpectedEOF
+				}
+				var elementCount int
+				var count int
+				for _, integer := range dAtA[iNdEx:postIndex] {
+					if integer < 128 {
+						count++
+					}
+				}
+				elementCount = count
+				if elementCount != 0 && len(m.Values) == 0 {
+					m.Values = make([]uint32, 0, elementCount)
+				}
+				for iNdEx < postIndex {
+					var v uint32
+					for shift := uint(0); ; shift += 7 {
+						if shift >= 64 {
+							return ErrIntOverflowTypes
+						}
+						if iNdEx >= l {
+							return io.ErrUnexpectedEOF
+						}
+						b := dAtA[iNdEx]
+						iNdEx++
+						v |= uint32(b&0x7F) << shift
+						if b < 0x80 {
+							break
+						}
+					}
+					m.Values = append(m.Values, v)
+				}
+			} else {
+				return fmt.Errorf("proto: wrong wireType = %d for field Values", wireType)
+			}
+		case 7:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Version", wireType)
+			}
+			m.Version = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTypes
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Version |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 8:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Salt", wireType)
+			}
+			var byteLen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTypes
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				byteLen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if byteLen < 0 {
+				return ErrInvalidLengthTypes
+			}
+			postIndex := iNdEx + byteLen
+			if postIndex < 0 {
+				return ErrInvalidLengthTypes
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Salt = append(m.Salt[:0], dAtA[iNdEx:postIndex]...)
+			if m.Salt == nil {
+				m.Salt = []byte{}
+			}
+			iNdEx = postIndex
+		default:
+			iNdEx = preIndex
+			skippy, err := skipTypes(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthTypes
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *Pulse) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowTypes
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: Pulse: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: Pulse: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Round", wireType)
+			}
+			m.Round = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTypes
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Round |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 2:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Signature", wireType)
+			}
+			var byteLen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTypes
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				byteLen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if byteLen < 0 {
+				return ErrInvalidLengthTypes
+			}
+			postIndex := iNdEx + byteLen
+			if postIndex < 0 {
+				return ErrInvalidLengthTypes
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Signature = append(m.Signature[:0], dAtA[iNdEx:postIndex]...)
+			if m.Signature == nil {
+				m.Signature = []byte{}
+			}
+			iNdEx = postIndex
+		case 3:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Height", wireType)
+			}
+			m.Height = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTypes
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Height |= uint64(b&0x7F) << shift
 				if b < 0x80 {
 					break
 				}

@@ -151,7 +151,6 @@ func (s *Server) grpcServer() *grpc.Server {
 		grpc.MaxHeaderListSize(16<<10),
 		grpc.ForceServerCodecV2(oip.NewCodec()),
 		grpc.NumStreamWorkers(uint32(4*runtime.NumCPU())),
-		grpc.SharedWriteBuffer(true), // an idle connection holds none
 		grpc.StaticStreamWindowSize(s.window()),
 		grpc.StaticConnWindowSize(2*s.window()),
 		grpc.ConnectionTimeout(10*time.Second),

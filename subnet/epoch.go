@@ -3,6 +3,7 @@ package subnet
 import (
 	"cmp"
 	"fmt"
+	"math"
 	"slices"
 
 	"github.com/plexusnet/plexus/consensus"
@@ -38,12 +39,15 @@ func DueEpochs(clocks []Clock, height uint64, limit int) []int {
 // Neuron is one neuron as an epoch sees it.
 type Neuron struct {
 	Registered uint64 // height
-	Updated    uint64 // height of its last weights, or of its registration
+	Updated    uint64 // height of its last weights or commit, or of its registration
 	Stake      uint64 // nplx of its validator now, 0 if jailed or without one
 	LastStake  uint64 // nplx at the subnet's previous epoch, 0 if it was not there
 	Permit     bool   // from the previous epoch
 	Weights    consensus.Row
 	Bonds      consensus.Row
+	// CommitHeight is when Weights were committed, or set where they were not
+	// hidden. They have no say on neurons registered later. 0: at Updated.
+	CommitHeight uint64
 }
 
 // Epoch is the state of a subnet when its epoch runs. Neurons are indexed by
@@ -120,6 +124,7 @@ func (e *Epoch) input() *consensus.Input {
 			StakeThreshold:        e.StakeThreshold,
 			MaxValidators:         uint16(h.MaxValidators),
 			ActivityCutoff:        h.ActivityCutoff,
+			CommitReveal:          true, // masks nothing where no height says so
 		},
 		Height:     e.Height,
 		LastEpoch:  consensus.LastEpoch(e.LastEpoch, h.Tempo, e.Height),
@@ -130,6 +135,8 @@ func (e *Epoch) input() *consensus.Input {
 		Permit:     make([]bool, n),
 		Weights:    make([]consensus.Row, n),
 		Bonds:      make([]consensus.Row, n),
+
+		CommitHeight: make([]uint64, n),
 	}
 	for uid, neuron := range e.Neurons {
 		in.Stake[uid] = min(neuron.Stake, neuron.LastStake)
@@ -138,6 +145,10 @@ func (e *Epoch) input() *consensus.Input {
 		in.Permit[uid] = neuron.Permit
 		in.Weights[uid] = neuron.Weights
 		in.Bonds[uid] = neuron.Bonds
+		in.CommitHeight[uid] = neuron.CommitHeight
+		if neuron.CommitHeight == 0 {
+			in.CommitHeight[uid] = math.MaxUint64 // none: see consensus.Input
+		}
 	}
 	return in
 }

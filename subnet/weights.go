@@ -12,7 +12,7 @@ type Author struct {
 	UID     uint16
 	Stake   uint64 // nplx now
 	Permit  bool   // of the last epoch
-	HasSet  bool   // it has set weights before
+	HasSet  bool   // it has set or committed weights before
 	Updated uint64 // height at which it last did
 	// Vacant are the uids of the subnet that nobody has at the moment. No
 	// weight may point at them.
@@ -35,8 +35,8 @@ func (h Hyperparams) CheckWeights(stakeThreshold uint64, n int, height uint64, a
 	if author.Stake < stakeThreshold {
 		return nil, fmt.Errorf("stake is %d nplx, the network asks for %d: %w", author.Stake, stakeThreshold, ErrStakeTooLow)
 	}
-	if o.Version != h.WeightsVersion {
-		return nil, fmt.Errorf("version is %d, the subnet wants %d: update the validator: %w", o.Version, h.WeightsVersion, ErrWrongVersion)
+	if err := h.checkVersion(o); err != nil {
+		return nil, err
 	}
 	if wait := h.BlocksUntilWeights(author, height); wait > 0 {
 		return nil, fmt.Errorf("weights were set at height %d, next in %d blocks: %w", author.Updated, wait, ErrRateLimited)
@@ -45,6 +45,13 @@ func (h Hyperparams) CheckWeights(stakeThreshold uint64, n int, height uint64, a
 		return nil, fmt.Errorf("uid %d is not among the %d validators with the most stake: %w", author.UID, h.MaxValidators, ErrNoPermit)
 	}
 	return h.buildRow(n, author.Vacant, o)
+}
+
+func (h Hyperparams) checkVersion(o Opinion) error {
+	if o.Version == h.WeightsVersion {
+		return nil
+	}
+	return fmt.Errorf("version is %d, the subnet wants %d: update the validator: %w", o.Version, h.WeightsVersion, ErrWrongVersion)
 }
 
 // BlocksUntilWeights returns after how many blocks the author may set weights;

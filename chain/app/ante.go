@@ -9,6 +9,7 @@ import (
 	"github.com/cosmos/cosmos-sdk/x/auth/ante"
 
 	"github.com/plexusnet/plexus/chain/subnet/keeper"
+	subnetv1 "github.com/plexusnet/plexus/proto/plexus/subnet/v1"
 )
 
 // maxDutyGas bounds a transaction that pays no fee: enough for a row of weights
@@ -30,7 +31,7 @@ func (a *App) newAnteHandler() sdk.AnteHandler {
 		ante.NewValidateMemoDecorator(a.Accounts),
 		dutySize{keeper: a.Subnet},
 		ante.NewConsumeGasForTxSizeDecorator(a.Accounts),
-		ante.NewDeductFeeDecorator(a.Accounts, a.Bank, a.FeeGrant, dutyFreeFees(a.Subnet)),
+		ante.NewDeductFeeDecorator(a.Accounts, a.Bank, a.FeeGrant, dutyFreeFees(a.Subnet, &pulseGate{})),
 		ante.NewSetPubKeyDecorator(a.Accounts),
 		ante.NewValidateSigCountDecorator(a.Accounts),
 		ante.NewSigGasConsumeDecorator(a.Accounts, ante.DefaultSigVerificationGasConsumer),
@@ -56,13 +57,13 @@ func (nextBlock) AnteHandle(ctx sdk.Context, tx sdk.Tx, simulate bool, next sdk.
 
 // dutyFreeFees lets the daily work of registered hotkeys through without a fee
 // and asks the node's minimum gas price of everything else.
-func dutyFreeFees(k *keeper.Keeper) ante.TxFeeChecker {
+func dutyFreeFees(k *keeper.Keeper, pulses *pulseGate) ante.TxFeeChecker {
 	return func(ctx sdk.Context, tx sdk.Tx) (sdk.Coins, int64, error) {
 		feeTx, ok := tx.(sdk.FeeTx)
 		if !ok {
 			return nil, 0, errorsmod.Wrap(sdkerrors.ErrTxDecode, "not a transaction with a fee")
 		}
-		duty, err := onlyDuties(ctx, k, tx)
+		duty, err := onlyDuties(ctx, k, pulses, tx)
 		if err != nil {
 			return nil, 0, err
 		}
@@ -80,12 +81,19 @@ func dutyFreeFees(k *keeper.Keeper) ante.TxFeeChecker {
 }
 
 // onlyDuties tells whether every message of a transaction is free of fees.
-func onlyDuties(ctx sdk.Context, k *keeper.Keeper, tx sdk.Tx) (bool, error) {
+func onlyDuties(ctx sdk.Context, k *keeper.Keeper, pulses *pulseGate, tx sdk.Tx) (bool, error) {
 	msgs := tx.GetMsgs()
 	for _, msg := range msgs {
+		pulse, isPulse := msg.(*subnetv1.MsgSubmitPulse)
+		if isPulse && !pulses.admit(ctx, pulse) {
+			return false, nil
+		}
 		duty, err := k.IsDuty(ctx, msg)
 		if err != nil || !duty {
 			return false, err
+		}
+		if isPulse {
+			pulses.accepted(ctx, pulse)
 		}
 	}
 	return len(msgs) > 0, nil

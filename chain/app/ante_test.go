@@ -32,7 +32,10 @@ func pricey(t *testing.T) *apptest.Chain {
 		Balances:     []apptest.Balance{{Account: alice, Nplx: 10_000 * subnet.PLX}},
 		Validators:   []apptest.Validator{{Name: "val", Tokens: 100 * subnet.PLX}},
 		MinGasPrices: "1" + network.Denom,
-		Params:       func(p *subnetv1.Params) { p.Defaults.WeightsRateLimit, p.Defaults.ServingRateLimit = 2, 2 },
+		Params: func(p *subnetv1.Params) {
+			p.Defaults.WeightsRateLimit, p.Defaults.ServingRateLimit = 2, 2
+			p.Defaults.CommitReveal = subnet.CommitRevealOff
+		},
 	})
 	for _, msg := range []sdk.Msg{
 		&subnetv1.MsgCreateSubnet{Owner: alice.String(), Name: "digits", MaxLock: subnet.Cap},

@@ -29,6 +29,7 @@ func newChain(t *testing.T) *apptest.Chain {
 		Params: func(p *subnetv1.Params) {
 			p.MinLock, p.RootWeightsRateLimit = subnet.PLX, 5
 			p.Defaults.ServingRateLimit, p.Defaults.WeightsRateLimit = 5, 5
+			p.Defaults.CommitReveal = subnet.CommitRevealOff
 		},
 	})
 	for netuid := range uint32(2) {

@@ -98,10 +98,13 @@ func places(dir string, p ports) Places {
 // spec is the genesis: only the validator with the largest stake makes blocks,
 // so one node is enough; the stake of the others counts all the same.
 func spec(o Options, at Places, p ports) files.Spec {
+	params := files.Scale(keeper.DefaultParams(), o.Tempo)
+	// The members set plain weights, which anybody can watch arrive.
+	params.Defaults.CommitReveal = subnet.CommitRevealOff
 	s := files.Spec{
 		ChainID:          at.ChainID,
 		Dir:              filepath.Join(o.Dir, "genesis"),
-		Params:           files.Scale(keeper.DefaultParams(), o.Tempo),
+		Params:           params,
 		BlockTime:        o.BlockTime,
 		ActiveValidators: 1,
 		Accounts:         []files.Account{{Name: ownerName, Balance: pocketMoney}},

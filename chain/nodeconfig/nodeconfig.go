@@ -78,8 +78,9 @@ func Default() Settings {
 	s.API.Enable = true
 	s.GRPC.Enable = true
 	s.StateSync.SnapshotInterval = SnapshotInterval
-	s.Telemetry.ServiceName = serviceName
-	s.Telemetry.PrometheusRetentionTime = metricsRetention
+	//lint:ignore SA1019 it is what the SDK's server reads to offer metrics on the REST port
+	telemetry := &s.Telemetry
+	telemetry.ServiceName, telemetry.PrometheusRetentionTime = serviceName, metricsRetention
 	return s
 }
 

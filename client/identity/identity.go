@@ -21,7 +21,8 @@ import (
 	"github.com/cosmos/btcutil/bech32"
 	"github.com/decred/dcrd/dcrec/secp256k1/v4"
 	"github.com/decred/dcrd/dcrec/secp256k1/v4/ecdsa"
-	"golang.org/x/crypto/ripemd160" //nolint:staticcheck // how the chain's addresses are made
+	//lint:ignore SA1019 the addresses of the chain's accounts are made with it
+	"golang.org/x/crypto/ripemd160"
 )
 
 // ErrIdentity is wrapped by every reason not to know a peer.

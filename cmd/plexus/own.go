@@ -4,6 +4,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	beaconcmd "github.com/plexusnet/plexus/cmd/plexus/beacon"
 	consensuscmd "github.com/plexusnet/plexus/cmd/plexus/consensus"
 	doctorcmd "github.com/plexusnet/plexus/cmd/plexus/doctor"
 	infercmd "github.com/plexusnet/plexus/cmd/plexus/infer"
@@ -24,6 +25,7 @@ func addOwnCommands(root *cobra.Command) {
 		localnetcmd.Command(),
 		minercmd.Command(),
 		validatorcmd.Command(),
+		beaconcmd.Command(),
 		infercmd.Command(),
 		modelcmd.Command(),
 		runtimecmd.Command(),

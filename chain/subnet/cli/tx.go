@@ -23,7 +23,8 @@ func TxCommand() *cobra.Command {
 		Short: "Subnets, neurons and weights",
 		RunE:  client.ValidateCmd,
 	}
-	cmd.AddCommand(setWeightsCommand(), setRootWeightsCommand(), setHyperparamsCommand(), setIdentityCommand(), serveCommand())
+	cmd.AddCommand(setWeightsCommand(), setRootWeightsCommand(), setHyperparamsCommand(), setIdentityCommand(), serveCommand(),
+		commitWeightsCommand(), commitHashCommand())
 	return cmd
 }
 

@@ -13,7 +13,7 @@ import (
 )
 
 // EndBlock mints the block's reward and shares it out, pays the streams of the
-// validators and runs the epochs that are due.
+// validators, opens hidden weights and runs the epochs that are due.
 func (k *Keeper) EndBlock(ctx context.Context) error {
 	all, err := k.allSubnets(ctx)
 	if err != nil {
@@ -24,6 +24,9 @@ func (k *Keeper) EndBlock(ctx context.Context) error {
 	}
 	if err := k.payStreams(ctx, netuidsOf(all)); err != nil {
 		return fmt.Errorf("validator streams: %w", err)
+	}
+	if err := k.settleCommits(ctx, all); err != nil {
+		return fmt.Errorf("hidden weights: %w", err)
 	}
 	return k.runEpochs(ctx, all)
 }

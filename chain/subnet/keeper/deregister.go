@@ -96,6 +96,9 @@ func (k *Keeper) unseat(ctx context.Context, netuid uint32, n subnetv1.Neuron, e
 	if err := k.bonds.Remove(ctx, key); err != nil {
 		return err
 	}
+	if err := k.dropCommits(ctx, netuid, n.Uid); err != nil {
+		return err
+	}
 	emitEvent(ctx, "deregister", attr("netuid", netuid), attr("uid", n.Uid), attr("hotkey", n.Hotkey), attr("emission", emission))
 	return nil
 }

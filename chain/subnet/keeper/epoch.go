@@ -83,6 +83,10 @@ func (k *Keeper) loadGraph(ctx context.Context, s subnetv1.Subnet) (*graph, erro
 	if err != nil {
 		return nil, err
 	}
+	committed, err := k.lastCommits(ctx, s.Netuid, len(neurons))
+	if err != nil {
+		return nil, err
+	}
 	g := &graph{
 		lastEpoch: outcome.Height,
 		neurons:   neurons,
@@ -105,12 +109,14 @@ func (k *Keeper) loadGraph(ctx context.Context, s subnetv1.Subnet) (*graph, erro
 		}
 		g.state[uid] = subnet.Neuron{
 			Registered: n.Registered,
-			Updated:    max(weights.updated, n.Registered),
+			Updated:    max(weights.updated, committed[uid], n.Registered),
 			Stake:      stakers[uid].nplx,
 			LastStake:  at(outcome.Tokens, uid),
 			Permit:     at(outcome.Permit, uid),
 			Weights:    weights.row,
 			Bonds:      bonds.row,
+
+			CommitHeight: weights.updated,
 		}
 	}
 	return g, nil

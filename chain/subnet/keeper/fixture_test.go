@@ -42,6 +42,7 @@ func testParams(p *subnetv1.Params) {
 	d.ServingRateLimit = 3
 	d.BurnHalfLife = 20
 	d.MinNonImmune = 1
+	d.CommitReveal = subnet.CommitRevealOff
 }
 
 // base is a network of two validators and some accounts with money.

@@ -53,6 +53,9 @@ func ValidateGenesis(g *subnetv1.GenesisState) error {
 	if err := validateOwners(g); err != nil {
 		return err
 	}
+	if err := validateCommits(g); err != nil {
+		return err
+	}
 	return validateAmounts(g)
 }
 
@@ -315,6 +318,9 @@ func (k *Keeper) InitGenesis(ctx context.Context, g *subnetv1.GenesisState) erro
 			return err
 		}
 	}
+	if err := k.initCommits(ctx, g); err != nil {
+		return err
+	}
 	return k.checkAccounts(ctx)
 }
 
@@ -471,6 +477,9 @@ func (k *Keeper) ExportGenesis(ctx context.Context) (*subnetv1.GenesisState, err
 			return nil, fmt.Errorf("subnet %d: %w", s.Netuid, err)
 		}
 		g.Subnets = append(g.Subnets, exported)
+	}
+	if err := k.exportCommits(ctx, g); err != nil {
+		return nil, err
 	}
 	return g, k.exportAround(ctx, g)
 }

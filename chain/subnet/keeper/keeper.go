@@ -61,6 +61,9 @@ type Keeper struct {
 	identities   collections.Map[string, subnetv1.Identity]                // account or netuid
 	rootWeights  collections.Map[string, subnetv1.Row]                     // hotkey -> row over netuids
 	history      collections.Map[uidKey, subnetv1.EpochRecord]             // (netuid, epoch modulo max_history)
+
+	hidden   commitState
+	verified verifier
 }
 
 // New returns a keeper over a store. The authority is the address that may
@@ -101,6 +104,7 @@ func New(cdc codec.BinaryCodec, service store.KVStoreService, authority string,
 	k.identities = collections.NewMap(sb, collections.NewPrefix(23), "identities", collections.StringKey, codec.CollValue[subnetv1.Identity](cdc))
 	k.rootWeights = collections.NewMap(sb, collections.NewPrefix(24), "root_weights", collections.StringKey, codec.CollValue[subnetv1.Row](cdc))
 	k.history = collections.NewMap(sb, collections.NewPrefix(25), "history", byUID, codec.CollValue[subnetv1.EpochRecord](cdc))
+	k.hidden = newCommitState(sb, cdc)
 	for _, name := range []string{EmissionAccount, LockAccount} {
 		if accounts.GetModuleAddress(name) == nil {
 			return nil, fmt.Errorf("module account %s has not been set", name)

@@ -123,6 +123,9 @@ func (k *Keeper) checkWeights(ctx context.Context, msg *subnetv1.MsgSetWeights) 
 	if err != nil {
 		return 0, nil, err
 	}
+	if err := hyper.CheckScheme(subnet.CommitRevealOff); err != nil {
+		return 0, nil, refuseCommit(err)
+	}
 	author, err := k.author(ctx, s, uid, msg.Hotkey)
 	if err != nil {
 		return 0, nil, err
@@ -150,12 +153,16 @@ func (k *Keeper) author(ctx context.Context, s subnetv1.Subnet, uid uint32, hotk
 	if err != nil {
 		return subnet.Author{}, err
 	}
+	committed, err := getOr(ctx, k.hidden.committed, rowKey(s.Netuid, int(uid)))
+	if err != nil {
+		return subnet.Author{}, err
+	}
 	return subnet.Author{
 		UID:     uint16(uid),
 		Stake:   stake,
 		Permit:  at(outcome.Permit, int(uid)),
-		HasSet:  last.set,
-		Updated: last.updated,
+		HasSet:  last.set || committed > 0,
+		Updated: max(last.updated, committed),
 		Vacant:  vacant,
 	}, nil
 }
@@ -269,6 +276,9 @@ func (m MsgServer) UpdateParams(ctx context.Context, msg *subnetv1.MsgUpdatePara
 	}
 	if err := ValidateParams(msg.Params); err != nil {
 		return nil, refuse(err)
+	}
+	if err := m.k.changeBeacon(ctx, msg.Params.Beacon); err != nil {
+		return nil, err
 	}
 	emitEvent(ctx, "params", attr("by", msg.Authority))
 	return &subnetv1.MsgUpdateParamsResponse{}, m.k.params.Set(ctx, msg.Params)

@@ -161,6 +161,9 @@ func (k *Keeper) forget(ctx context.Context, s subnetv1.Subnet) error {
 			return err
 		}
 	}
+	if err := k.dropSubnetCommits(ctx, s.Netuid); err != nil {
+		return err
+	}
 	if err := k.outcomes.Remove(ctx, s.Netuid); err != nil {
 		return err
 	}

@@ -13,8 +13,10 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/plexusnet/plexus/beacon"
 	"github.com/plexusnet/plexus/chain/localnet/files"
 	subnetkeeper "github.com/plexusnet/plexus/chain/subnet/keeper"
+	subnetv1 "github.com/plexusnet/plexus/proto/plexus/subnet/v1"
 	"github.com/plexusnet/plexus/subnet"
 )
 
@@ -34,6 +36,8 @@ type settings struct {
 	blockTime time.Duration
 	gasPrice  string
 	scale     uint64
+	hide      string
+	beaconKey string
 	output    string
 }
 
@@ -63,6 +67,8 @@ same stake. Keys lie unencrypted in the folders: this is for test networks.`,
 	f.DurationVar(&s.blockTime, "block-time", 12*time.Second, "distance between blocks")
 	f.StringVar(&s.gasPrice, "gas-price", "0.001", "nplx that the nodes ask for a unit of gas")
 	f.Uint64Var(&s.scale, "scale", 1, "divide all periods that are counted in blocks by this, for tests")
+	f.StringVar(&s.hide, "commit-reveal", subnet.CommitRevealOff, "how new subnets hide weights: timelock, hash or off")
+	f.StringVar(&s.beaconKey, "beacon-key", "", "key file of plexus beacon keygen that opens timelocked weights (default: drand's quicknet does)")
 	f.StringVarP(&s.output, "output", "o", "text", "format of the result: text or json")
 	return cmd
 }
@@ -77,6 +83,9 @@ func (s *settings) run(out io.Writer) error {
 		return err
 	}
 	params.Defaults = subnetkeeper.HyperparamsToProto(hyper.Scaled(s.scale))
+	if err := s.hideWeights(&params); err != nil {
+		return err
+	}
 	spec := files.Spec{
 		ChainID:     s.chainID,
 		Dir:         s.dir,
@@ -104,6 +113,20 @@ func (s *settings) run(out io.Writer) error {
 	return s.report(out, spec, network)
 }
 
+// hideWeights says how weights are hidden in new subnets, and who opens them.
+func (s *settings) hideWeights(params *subnetv1.Params) error {
+	params.Defaults.CommitReveal = s.hide
+	if s.beaconKey == "" {
+		return nil
+	}
+	key, err := beacon.LoadKey(s.beaconKey)
+	if err != nil {
+		return err
+	}
+	params.Beacon.PublicKey, params.Beacon.GenesisTime = key.Public().Bytes(), time.Now().Unix()
+	return nil
+}
+
 func (s *settings) check() error {
 	var errs []error
 	if s.nodes < 1 || s.port < 1 || s.port+portsPerNode*s.nodes > 65536 {
@@ -120,6 +143,9 @@ func (s *settings) check() error {
 	}
 	if s.scale < 1 {
 		errs = append(errs, fmt.Errorf("--scale %d: want 1 or more", s.scale))
+	}
+	if s.hide != subnet.CommitRevealTimelock && s.hide != subnet.CommitRevealHash && s.hide != subnet.CommitRevealOff {
+		errs = append(errs, fmt.Errorf("--commit-reveal %q: want timelock, hash or off", s.hide))
 	}
 	if s.output != "text" && s.output != "json" {
 		errs = append(errs, fmt.Errorf("--output %q: want text or json", s.output))

@@ -279,7 +279,7 @@ func showHistory(w io.Writer, resp *subnetv1.QueryHistoryResponse) {
 
 func showPositions(w io.Writer, resp *subnetv1.QueryPositionsResponse) {
 	if len(resp.Subnets) > 0 {
-		row(w, "owns subnets", strings.Trim(fmt.Sprint(resp.Subnets), "[]"))
+		row(w, "owns subnets: "+strings.Trim(fmt.Sprint(resp.Subnets), "[]"))
 	}
 	if len(resp.Positions) == 0 {
 		row(w, "has no neurons")

@@ -2,6 +2,7 @@ package keeper
 
 import (
 	"errors"
+	"strings"
 
 	errorsmod "cosmossdk.io/errors"
 	"google.golang.org/grpc/codes"
@@ -63,7 +64,7 @@ func refuse(err error) error {
 		{subnet.ErrInvalidIdentity, ErrInvalidIdentity},
 	} {
 		if errors.Is(err, r.rule) {
-			return r.code.Wrap(err.Error())
+			return r.code.Wrap(strings.TrimSuffix(err.Error(), ": "+r.rule.Error()))
 		}
 	}
 	return err

@@ -132,7 +132,7 @@ func TestOpenedRowsAreThoseOfPlainWeights(t *testing.T) {
 			Version: rapid.Uint64Range(0, 1).Draw(t, "version"),
 		}
 		plain, plainErr := h.CheckWeights(0, n, 1, Author{Permit: true}, o)
-		hidden, hiddenErr := h.CheckOpened(n, o)
+		hidden, hiddenErr := h.CheckOpened(n, nil, o)
 		require.Equal(t, plain, hidden)
 		require.Equal(t, plainErr == nil, hiddenErr == nil)
 	})

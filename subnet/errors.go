@@ -16,4 +16,8 @@ var (
 	ErrSubnetFull      = errors.New("subnet is full")
 	ErrPriceTooHigh    = errors.New("price above the caller's maximum")
 	ErrInvalidEndpoint = errors.New("invalid endpoint")
+	ErrGoverned        = errors.New("only governance may change this")
+	ErrFrozen          = errors.New("frozen before the epoch")
+	ErrUnknownNetuid   = errors.New("no such subnet")
+	ErrInvalidIdentity = errors.New("invalid identity")
 )

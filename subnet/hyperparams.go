@@ -99,8 +99,9 @@ func (h Hyperparams) Validate() error {
 		inRange("max_weight", uint64(h.MaxWeight), 1, 65535),
 		inRange("immunity_period", h.ImmunityPeriod, 0, maxPeriod),
 		inRange("activity_cutoff", h.ActivityCutoff, 1, maxPeriod),
-		inRange("weights_rate_limit", h.WeightsRateLimit, 0, maxPeriod),
-		inRange("serving_rate_limit", h.ServingRateLimit, 0, maxPeriod),
+		// At least one block: these limits are all that bounds work without a fee.
+		inRange("weights_rate_limit", h.WeightsRateLimit, 1, maxPeriod),
+		inRange("serving_rate_limit", h.ServingRateLimit, 1, maxPeriod),
 		inRange("burn_min", h.BurnMin, 0, h.BurnMax),
 		inRange("burn_start", h.BurnStart, h.BurnMin, h.BurnMax),
 		inRange("burn_max", h.BurnMax, 0, Cap),

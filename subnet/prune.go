@@ -1,8 +1,12 @@
 package subnet
 
-import "fmt"
+import (
+	"cmp"
+	"fmt"
+	"slices"
+)
 
-// Standing is what decides which neuron makes room in a full subnet.
+// Standing is what decides which neuron makes room for others.
 type Standing struct {
 	Registered uint64 // height
 	Emission   uint64 // nplx in the last epoch
@@ -17,7 +21,8 @@ func (h Hyperparams) Immune(registered, height uint64) bool {
 // subnet: of the neurons that are not immune the one with the lowest
 // emission, then the oldest registration, then the lowest uid. It refuses with
 // ErrSubnetFull when that would leave fewer than MinNonImmune neurons that can
-// be replaced. Neurons are indexed by uid. Source: protocol section 6.
+// be replaced. Neurons are in order of uid; what is returned is an index.
+// Source: protocol section 6.
 func (h Hyperparams) Replaceable(neurons []Standing, height uint64) (uint16, error) {
 	worst, open := -1, uint32(0)
 	for uid, n := range neurons {
@@ -25,7 +30,7 @@ func (h Hyperparams) Replaceable(neurons []Standing, height uint64) (uint16, err
 			continue
 		}
 		open++
-		if worst < 0 || weaker(n, neurons[worst]) {
+		if worst < 0 || weaker(n, neurons[worst]) < 0 {
 			worst = uid
 		}
 	}
@@ -36,9 +41,33 @@ func (h Hyperparams) Replaceable(neurons []Standing, height uint64) (uint16, err
 	return uint16(worst), nil
 }
 
-func weaker(a, b Standing) bool {
-	if a.Emission != b.Emission {
-		return a.Emission < b.Emission
+// Surplus returns the indexes of the neurons that must go so that no more than
+// MaxUIDs are left: those past immunity first, in the order in which
+// Replaceable would take them, then the immune in the same order. Neurons are
+// in order of uid.
+func (h Hyperparams) Surplus(neurons []Standing, height uint64) []int {
+	over := len(neurons) - int(h.MaxUIDs)
+	if over <= 0 {
+		return nil
 	}
-	return a.Registered < b.Registered
+	leaving := make([]int, len(neurons))
+	for i := range leaving {
+		leaving[i] = i
+	}
+	slices.SortStableFunc(leaving, func(a, b int) int {
+		x, y := neurons[a], neurons[b]
+		if immune := h.Immune(x.Registered, height); immune != h.Immune(y.Registered, height) {
+			if immune {
+				return 1
+			}
+			return -1
+		}
+		return weaker(x, y)
+	})
+	return leaving[:over]
+}
+
+// weaker orders neurons by who makes room first.
+func weaker(a, b Standing) int {
+	return cmp.Or(cmp.Compare(a.Emission, b.Emission), cmp.Compare(a.Registered, b.Registered))
 }

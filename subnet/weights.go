@@ -7,13 +7,16 @@ import (
 	"github.com/plexusnet/plexus/consensus"
 )
 
-// Author is what the chain knows of a neuron that wants to set weights.
+// Author is what the chain knows when a neuron wants to set weights.
 type Author struct {
 	UID     uint16
 	Stake   uint64 // nplx now
 	Permit  bool   // of the last epoch
 	HasSet  bool   // it has set or committed weights before
 	Updated uint64 // height at which it last did
+	// Vacant are the uids of the subnet that nobody has at the moment. No
+	// weight may point at them.
+	Vacant []uint16
 }
 
 // Opinion is a row of weights as its author sends it. Only the ratios of the
@@ -41,7 +44,7 @@ func (h Hyperparams) CheckWeights(stakeThreshold uint64, n int, height uint64, a
 	if !author.Permit && !loneSelfWeight(author.UID, o.UIDs) {
 		return nil, fmt.Errorf("uid %d is not among the %d validators with the most stake: %w", author.UID, h.MaxValidators, ErrNoPermit)
 	}
-	return h.buildRow(n, o)
+	return h.buildRow(n, author.Vacant, o)
 }
 
 func (h Hyperparams) checkVersion(o Opinion) error {
@@ -64,7 +67,7 @@ func loneSelfWeight(uid uint16, uids []uint32) bool {
 	return len(uids) == 1 && uids[0] == uint32(uid)
 }
 
-func (h Hyperparams) buildRow(n int, o Opinion) (consensus.Row, error) {
+func (h Hyperparams) buildRow(n int, vacant []uint16, o Opinion) (consensus.Row, error) {
 	if len(o.UIDs) != len(o.Values) {
 		return nil, fmt.Errorf("%d uids but %d values: %w", len(o.UIDs), len(o.Values), ErrInvalidWeights)
 	}
@@ -76,6 +79,11 @@ func (h Hyperparams) buildRow(n int, o Opinion) (consensus.Row, error) {
 	}
 	if last := len(sorted) - 1; last >= 0 && uint64(sorted[last]) >= uint64(n) {
 		return nil, fmt.Errorf("uid %d, the subnet has %d neurons: %w", sorted[last], n, ErrUnknownUID)
+	}
+	for _, uid := range vacant {
+		if _, given := slices.BinarySearch(sorted, uint32(uid)); given {
+			return nil, fmt.Errorf("uid %d is vacant, its neuron was deregistered: %w", uid, ErrUnknownUID)
+		}
 	}
 	if len(o.UIDs) < int(h.MinAllowedWeights) {
 		return nil, fmt.Errorf("%d weights, the subnet wants at least %d: %w", len(o.UIDs), h.MinAllowedWeights, ErrTooFewWeights)

@@ -17,16 +17,44 @@ import (
 const maxDutyGas = 2_000_000
 
 // newAnteHandler returns the checks that every transaction passes before its
-// messages run.
-func (a *App) newAnteHandler() (sdk.AnteHandler, error) {
-	return ante.NewAnteHandler(ante.HandlerOptions{
-		AccountKeeper:   a.Accounts,
-		BankKeeper:      a.Bank,
-		FeegrantKeeper:  a.FeeGrant,
-		SignModeHandler: a.encoding.TxConfig.SignModeHandler(),
-		SigGasConsumer:  ante.DefaultSigVerificationGasConsumer,
-		TxFeeChecker:    dutyFreeFees(a.Subnet, &pulseGate{}),
-	})
+// messages run: the SDK's, in the SDK's order, and between them what duty
+// messages owe for paying no fee. What costs no more than a lookup is checked
+// before signatures are verified, so that nobody can make nodes work in the
+// name of others; the rest after.
+func (a *App) newAnteHandler() sdk.AnteHandler {
+	pulses := &pulseGate{}
+	return sdk.ChainAnteDecorators(
+		ante.NewSetUpContextDecorator(),
+		nextBlock{},
+		ante.NewExtensionOptionsDecorator(nil),
+		ante.NewValidateBasicDecorator(),
+		ante.NewTxTimeoutHeightDecorator(),
+		ante.NewValidateMemoDecorator(a.Accounts),
+		dutySize{keeper: a.Subnet},
+		ante.NewConsumeGasForTxSizeDecorator(a.Accounts),
+		ante.NewDeductFeeDecorator(a.Accounts, a.Bank, a.FeeGrant, dutyFreeFees(a.Subnet, pulses)),
+		ante.NewSetPubKeyDecorator(a.Accounts),
+		ante.NewValidateSigCountDecorator(a.Accounts),
+		ante.NewSigGasConsumeDecorator(a.Accounts, ante.DefaultSigVerificationGasConsumer),
+		ante.NewSigVerificationDecorator(a.Accounts, a.encoding.TxConfig.SignModeHandler()),
+		dutyCheck{keeper: a.Subnet},
+		ante.NewIncrementSequenceDecorator(a.Accounts),
+		dutyPlace{waiting: a.waiting},
+		pulsePlace{keeper: a.Subnet, gate: pulses},
+	)
+}
+
+// nextBlock judges a transaction that asks for a place in the mempool, or is
+// only tried out, as of the block that it can be in at the earliest. Otherwise
+// what its author may do in the next block would be refused until then.
+type nextBlock struct{}
+
+// AnteHandle implements sdk.AnteDecorator.
+func (nextBlock) AnteHandle(ctx sdk.Context, tx sdk.Tx, simulate bool, next sdk.AnteHandler) (sdk.Context, error) {
+	if simulate || ctx.IsCheckTx() {
+		ctx = ctx.WithBlockHeight(ctx.BlockHeight() + 1)
+	}
+	return next(ctx, tx, simulate)
 }
 
 // dutyFreeFees lets the daily work of registered hotkeys through without a fee
@@ -55,19 +83,20 @@ func dutyFreeFees(k *keeper.Keeper, pulses *pulseGate) ante.TxFeeChecker {
 }
 
 // onlyDuties tells whether every message of a transaction is free of fees.
+// Pulses are free among themselves alone: they would take the others past the
+// checks of duties.
 func onlyDuties(ctx sdk.Context, k *keeper.Keeper, pulses *pulseGate, tx sdk.Tx) (bool, error) {
 	msgs := tx.GetMsgs()
+	_, duties := dutiesOf(tx)
 	for _, msg := range msgs {
-		pulse, isPulse := msg.(*subnetv1.MsgSubmitPulse)
-		if isPulse && !pulses.admit(ctx, pulse) {
-			return false, nil
+		free, err := false, error(nil)
+		if duties {
+			free, err = k.IsDuty(ctx, msg)
+		} else if pulse, ok := msg.(*subnetv1.MsgSubmitPulse); ok && pulses.admit(ctx, pulse) {
+			free, err = k.IsUsefulPulse(ctx, pulse)
 		}
-		duty, err := k.IsDuty(ctx, msg)
-		if err != nil || !duty {
+		if err != nil || !free {
 			return false, err
-		}
-		if isPulse {
-			pulses.accepted(ctx, pulse)
 		}
 	}
 	return len(msgs) > 0, nil

@@ -80,20 +80,21 @@ func TestEverythingElsePays(t *testing.T) {
 		name   string
 		signer apptest.Account
 		msgs   []sdk.Msg
+		want   error
 	}{
-		{"a payment", alice, []sdk.Msg{send}},
-		{"a registration", alice, []sdk.Msg{&subnetv1.MsgRegister{Coldkey: alice.String(), Hotkey: alice.String(), Netuid: 1, MaxBurn: subnet.Cap}}},
-		{"a duty of a stranger", alice, []sdk.Msg{unregistered}},
-		{"a duty in another subnet", hotkey, []sdk.Msg{elsewhere}},
-		{"a duty inside another message", hotkey, []sdk.Msg{&wrapped}},
-		{"a duty beside another message", hotkey, []sdk.Msg{selfWeight(), mixed}},
+		{"a payment", alice, []sdk.Msg{send}, sdkerrors.ErrInsufficientFee},
+		{"a registration", alice, []sdk.Msg{&subnetv1.MsgRegister{Coldkey: alice.String(), Hotkey: alice.String(), Netuid: 1, MaxBurn: subnet.Cap}}, sdkerrors.ErrInsufficientFee},
+		{"a duty of a stranger", alice, []sdk.Msg{unregistered}, keeper.ErrNotRegistered},
+		{"a duty in another subnet", hotkey, []sdk.Msg{elsewhere}, keeper.ErrUnknownSubnet},
+		{"a duty inside another message", hotkey, []sdk.Msg{&wrapped}, sdkerrors.ErrInsufficientFee},
+		{"a duty beside another message", hotkey, []sdk.Msg{selfWeight(), mixed}, sdkerrors.ErrInsufficientFee},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			chain := pricey(t)
 			_, err := chain.Do(apptest.Tx{Signer: c.signer, Msgs: c.msgs})
-			require.ErrorIs(t, err, sdkerrors.ErrInsufficientFee)
+			require.ErrorIs(t, err, c.want)
 			_, err = chain.Do(apptest.Tx{Signer: c.signer, Msgs: c.msgs, Fee: apptest.Gas - 1})
-			require.ErrorIs(t, err, sdkerrors.ErrInsufficientFee)
+			require.ErrorIs(t, err, c.want)
 		})
 	}
 }

@@ -77,6 +77,7 @@ type App struct {
 	Evidence     *evidencekeeper.Keeper
 	Subnet       *subnetkeeper.Keeper
 
+	waiting      *waiting // duties in the mempool
 	encoding     Encoding
 	keys         map[string]*storetypes.KVStoreKey
 	modules      *module.Manager
@@ -126,6 +127,7 @@ func New(logger log.Logger, db dbm.DB, load bool, options servertypes.AppOptions
 
 	a := &App{
 		BaseApp:  base,
+		waiting:  &waiting{},
 		encoding: encoding,
 		keys: storetypes.NewKVStoreKeys(
 			authtypes.StoreKey, banktypes.StoreKey, stakingtypes.StoreKey, slashingtypes.StoreKey,
@@ -139,10 +141,6 @@ func New(logger log.Logger, db dbm.DB, load bool, options servertypes.AppOptions
 	if err := a.buildModules(); err != nil {
 		return nil, err
 	}
-	ante, err := a.newAnteHandler()
-	if err != nil {
-		return nil, fmt.Errorf("ante handler: %w", err)
-	}
 	a.MountKVStores(a.keys)
 	a.SetInitChainer(a.initChain)
 	a.SetPreBlocker(func(ctx sdk.Context, _ *abci.RequestFinalizeBlock) (*sdk.ResponsePreBlock, error) {
@@ -150,7 +148,8 @@ func New(logger log.Logger, db dbm.DB, load bool, options servertypes.AppOptions
 	})
 	a.SetBeginBlocker(a.modules.BeginBlock)
 	a.SetEndBlocker(a.modules.EndBlock)
-	a.SetAnteHandler(ante)
+	a.SetAnteHandler(a.newAnteHandler())
+	a.SetPrepareCheckStater(func(sdk.Context) { a.waiting.clear() })
 	a.SetPrecommiter(func(ctx sdk.Context) {
 		if a.observe != nil {
 			a.observe(ctx.BlockHeight(), ctx.BlockTime())

@@ -152,7 +152,7 @@ func FuzzDecode(f *testing.F) {
 		}
 		opening := Opening(s)
 		_ = subnet.Commit{ChainID: "plexus-1"}.CheckBinding(opening)
-		row, err := h.CheckOpened(4, opening.Opinion)
+		row, err := h.CheckOpened(4, nil, opening.Opinion)
 		if err == nil && len(row) > 4 {
 			t.Fatal("a row longer than the subnet")
 		}
@@ -177,7 +177,7 @@ func BenchmarkOpenRow(b *testing.B) {
 				if err != nil {
 					b.Fatal(err)
 				}
-				if _, err := h.CheckOpened(n, Opening(got).Opinion); err != nil {
+				if _, err := h.CheckOpened(n, nil, Opening(got).Opinion); err != nil {
 					b.Fatal(err)
 				}
 			}

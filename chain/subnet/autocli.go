@@ -9,63 +9,90 @@ import (
 )
 
 // AutoCLIOptions names the commands that are made from the protobuf services.
+// Package cli has the others: those with lists, and those that show tables.
 func (Module) AutoCLIOptions() *autocliv1.ModuleOptions {
-	netuid := []*autocliv1.PositionalArgDescriptor{{ProtoField: "netuid"}}
 	return &autocliv1.ModuleOptions{
 		Query: &autocliv1.ServiceCommandDescriptor{
-			Service: "plexus.subnet.v1.Query",
-			RpcCommandOptions: []*autocliv1.RpcCommandOptions{
-				{RpcMethod: "Params", Use: "params", Short: "Show the parameters of the network"},
-				{RpcMethod: "Subnets", Use: "list", Short: "List all subnets with price and pending emission"},
-				{RpcMethod: "Subnet", Use: "show NETUID", Short: "Show one subnet", PositionalArgs: netuid},
-				{RpcMethod: "Metagraph", Use: "metagraph NETUID", Short: "Show all neurons of a subnet", PositionalArgs: netuid},
-				{
-					RpcMethod: "Neuron", Use: "neuron NETUID HOTKEY", Short: "Show one neuron and what it may do when",
-					PositionalArgs: []*autocliv1.PositionalArgDescriptor{{ProtoField: "netuid"}, {ProtoField: "hotkey"}},
-				},
-				{RpcMethod: "Weights", Use: "weights NETUID", Short: "Show the weights that validators set", PositionalArgs: netuid},
-				{
-					RpcMethod: "Commits", Use: "commits NETUID", Short: "Show the hidden, opened and failed weights of a subnet", PositionalArgs: netuid,
-					FlagOptions: map[string]*autocliv1.FlagOptions{"hotkey": {Usage: "of one hotkey only"}},
-				},
-				{RpcMethod: "Pulse", Use: "pulse", Short: "Show the beacon and the rounds that hidden weights wait for"},
-				{RpcMethod: "Emission", Use: "emission", Short: "Show issuance, the next halving and the supply invariant"},
-			},
+			Service:              "plexus.subnet.v1.Query",
+			EnhanceCustomCommand: true,
+			RpcCommandOptions:    queryCommands(),
 		},
 		Tx: &autocliv1.ServiceCommandDescriptor{
 			Service:              "plexus.subnet.v1.Msg",
 			EnhanceCustomCommand: true,
-			RpcCommandOptions: []*autocliv1.RpcCommandOptions{
-				{
-					RpcMethod: "CreateSubnet", Use: "create NAME", Short: "Open a subnet and lock its price",
-					PositionalArgs: []*autocliv1.PositionalArgDescriptor{{ProtoField: "name"}},
-					FlagOptions: map[string]*autocliv1.FlagOptions{
-						"max_lock":     {Usage: "refuse a higher price, nplx"},
-						"owner_hotkey": {Usage: "hotkey whose neuron is exempt from the stake threshold"},
-					},
-				},
-				{
-					RpcMethod: "Register", Use: "register NETUID HOTKEY", Short: "Register a hotkey in a subnet and burn the price",
-					PositionalArgs: []*autocliv1.PositionalArgDescriptor{{ProtoField: "netuid"}, {ProtoField: "hotkey"}},
-					FlagOptions:    map[string]*autocliv1.FlagOptions{"max_burn": {Usage: "refuse a higher price, nplx"}},
-				},
-				{
-					RpcMethod: "BindHotkey", Use: "bind-hotkey HOTKEY", Short: "Make your validator's stake count for a hotkey",
-					PositionalArgs: []*autocliv1.PositionalArgDescriptor{{ProtoField: "hotkey"}},
-				},
-				{RpcMethod: "Serve", Skip: true}, // by hand: a message within the message
-				{
-					RpcMethod: "SubmitPulse", Use: "submit-pulse ROUND SIGNATURE", Short: "Bring a beacon round to the chain (plexus beacon does this itself)",
-					PositionalArgs: []*autocliv1.PositionalArgDescriptor{{ProtoField: "round"}, {ProtoField: "signature"}},
-				},
-				{RpcMethod: "CommitWeights", Skip: true}, // by hand: encrypted here
-				{RpcMethod: "CommitHash", Skip: true},    // by hand: what is hidden is kept in a file
-				{RpcMethod: "SetWeights", Skip: true},    // by hand: lists of numbers
-				{RpcMethod: "UpdateParams", Skip: true},  // by governance only
-			},
+			RpcCommandOptions:    txCommands(),
 		},
 	}
 }
 
+// args names the positional arguments of a command by their fields.
+func args(fields ...string) []*autocliv1.PositionalArgDescriptor {
+	positional := make([]*autocliv1.PositionalArgDescriptor, len(fields))
+	for i, field := range fields {
+		positional[i] = &autocliv1.PositionalArgDescriptor{ProtoField: field}
+	}
+	return positional
+}
+
+func queryCommands() []*autocliv1.RpcCommandOptions {
+	commands := []*autocliv1.RpcCommandOptions{
+		{RpcMethod: "Params", Use: "params", Short: "Show the parameters of the network"},
+		{RpcMethod: "Identity", Use: "identity SUBJECT", Short: "Show what an account, or the owner of a subnet, says of itself", PositionalArgs: args("subject")},
+		{RpcMethod: "Bonds", Use: "bonds NETUID", Short: "Show the bonds between validators and neurons", PositionalArgs: args("netuid")},
+		{
+			RpcMethod: "Commits", Use: "commits NETUID", Short: "Show hidden weights, and what became of them", PositionalArgs: args("netuid"),
+			FlagOptions: map[string]*autocliv1.FlagOptions{"hotkey": {Usage: "of one hotkey only"}},
+		},
+		{RpcMethod: "Pulse", Use: "pulse", Short: "Show the beacon and the rounds that hidden weights wait for"},
+	}
+	for _, byHand := range []string{"Subnets", "Subnet", "Metagraph", "Neuron", "Weights", "History", "Positions", "RootWeights", "Emission"} {
+		commands = append(commands, &autocliv1.RpcCommandOptions{RpcMethod: byHand, Skip: true})
+	}
+	return commands
+}
+
+func txCommands() []*autocliv1.RpcCommandOptions {
+	commands := []*autocliv1.RpcCommandOptions{
+		{
+			RpcMethod: "CreateSubnet", Use: "create NAME", Short: "Open a subnet and lock its price", PositionalArgs: args("name"),
+			FlagOptions: map[string]*autocliv1.FlagOptions{
+				"max_lock":     {Usage: "refuse a higher price, nplx"},
+				"owner_hotkey": {Usage: "hotkey whose neuron is exempt from the stake threshold"},
+			},
+		},
+		{
+			RpcMethod: "TransferSubnet", Use: "transfer NETUID NEW-OWNER", PositionalArgs: args("netuid", "new_owner"),
+			Short: "Give your subnet to another account, or change its owner's hotkey",
+			FlagOptions: map[string]*autocliv1.FlagOptions{
+				"new_owner_hotkey": {Usage: "hotkey of the new owner whose neuron is exempt from the stake threshold"},
+			},
+		},
+		{RpcMethod: "RemoveSubnet", Use: "remove NETUID", Short: "End your subnet and get its lock back, less what you were paid", PositionalArgs: args("netuid")},
+		{
+			RpcMethod: "Register", Use: "register NETUID HOTKEY", Short: "Register a hotkey in a subnet and burn the price", PositionalArgs: args("netuid", "hotkey"),
+			FlagOptions: map[string]*autocliv1.FlagOptions{"max_burn": {Usage: "refuse a higher price, nplx"}},
+		},
+		{RpcMethod: "Deregister", Use: "deregister NETUID HOTKEY", Short: "Give up a uid, as its coldkey or hotkey", PositionalArgs: args("netuid", "hotkey")},
+		{RpcMethod: "BindHotkey", Use: "bind-hotkey HOTKEY", Short: "Make your validator's stake count for a hotkey", PositionalArgs: args("hotkey")},
+		{RpcMethod: "SwapHotkey", Use: "swap-hotkey HOTKEY NEW-HOTKEY", Short: "Move everything a hotkey has to an unused one, for a price", PositionalArgs: args("hotkey", "new_hotkey")},
+		{
+			RpcMethod: "SubmitPulse", Use: "submit-pulse ROUND SIGNATURE", PositionalArgs: args("round", "signature"),
+			Short: "Bring a beacon round to the chain (plexus beacon does this itself)",
+		},
+		{RpcMethod: "SwapColdkey", Use: "swap-coldkey NEW-COLDKEY", Short: "Move your hotkeys, neurons and subnets to another coldkey, for a price", PositionalArgs: args("new_coldkey")},
+	}
+	for _, other := range []string{
+		"Serve", "SetWeights", "SetRootWeights", "SetHyperparams", "SetIdentity", // by hand: lists, and messages within messages
+		"CommitWeights", "CommitHash", // by hand: what is hidden is made here
+		"UpdateParams", // by governance only
+	} {
+		commands = append(commands, &autocliv1.RpcCommandOptions{RpcMethod: other, Skip: true})
+	}
+	return commands
+}
+
 // GetTxCmd returns the transactions that are written by hand.
 func (Module) GetTxCmd() *cobra.Command { return cli.TxCommand() }
+
+// GetQueryCmd returns the queries that show tables.
+func (Module) GetQueryCmd() *cobra.Command { return cli.QueryCommand() }

@@ -12,7 +12,7 @@ func Scale(params subnetv1.Params, tempo uint64) subnetv1.Params {
 	h := &params.Defaults
 	from := h.Tempo
 	for _, period := range []*uint64{
-		&params.LockInterval,
+		&params.LockInterval, &params.HyperparamsRateLimit, &params.HyperparamsFreeze, &params.RootWeightsRateLimit,
 		&h.ImmunityPeriod, &h.ActivityCutoff, &h.WeightsRateLimit, &h.ServingRateLimit, &h.BurnHalfLife,
 	} {
 		*period = max(1, *period*tempo/from)

@@ -85,7 +85,7 @@ func sealArgs(ctx context.Context, clientCtx client.Context, args []string) (sub
 	if err != nil {
 		return subnetv1.SubnetInfo{}, nil, err
 	}
-	uids, values, err := parseWeights(args[1:])
+	uids, values, err := parseWeights("UID", args[1:])
 	if err != nil {
 		return subnetv1.SubnetInfo{}, nil, err
 	}

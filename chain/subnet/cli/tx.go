@@ -1,5 +1,3 @@
-// Package cli holds the transaction commands of the subnet module that cannot
-// be made from its protobuf service alone.
 package cli
 
 import (
@@ -25,7 +23,8 @@ func TxCommand() *cobra.Command {
 		Short: "Subnets, neurons and weights",
 		RunE:  client.ValidateCmd,
 	}
-	cmd.AddCommand(setWeightsCommand(), serveCommand(), commitWeightsCommand(), commitHashCommand())
+	cmd.AddCommand(setWeightsCommand(), setRootWeightsCommand(), setHyperparamsCommand(), setIdentityCommand(), serveCommand(),
+		commitWeightsCommand(), commitHashCommand())
 	return cmd
 }
 
@@ -48,7 +47,7 @@ func setWeightsCommand() *cobra.Command {
 			if msg.Version, err = cmd.Flags().GetUint64("weights-version"); err != nil {
 				return err
 			}
-			if msg.Uids, msg.Values, err = parseWeights(args[1:]); err != nil {
+			if msg.Uids, msg.Values, err = parseWeights("UID", args[1:]); err != nil {
 				return err
 			}
 			return tx.GenerateOrBroadcastTxCLI(clientCtx, cmd.Flags(), msg)
@@ -67,18 +66,18 @@ func parseNetuid(arg string) (uint32, error) {
 	return uint32(netuid), nil
 }
 
-// parseWeights reads pairs such as 3=100.
-func parseWeights(args []string) (uids, values []uint32, err error) {
+// parseWeights reads pairs such as 3=100; of names what stands to the left.
+func parseWeights(of string, args []string) (targets, values []uint32, err error) {
 	for _, arg := range args {
 		left, right, ok := strings.Cut(arg, "=")
-		uid, errUID := strconv.ParseUint(left, 10, 16)
+		target, errTarget := strconv.ParseUint(left, 10, 16)
 		value, errValue := strconv.ParseUint(right, 10, 16)
-		if !ok || errUID != nil || errValue != nil {
-			return nil, nil, fmt.Errorf("weight %q: want UID=WEIGHT, both from 0 to 65535", arg)
+		if !ok || errTarget != nil || errValue != nil {
+			return nil, nil, fmt.Errorf("weight %q: want %s=WEIGHT, both from 0 to 65535", arg, of)
 		}
-		uids, values = append(uids, uint32(uid)), append(values, uint32(value))
+		targets, values = append(targets, uint32(target)), append(values, uint32(value))
 	}
-	return uids, values, nil
+	return targets, values, nil
 }
 
 func serveCommand() *cobra.Command {

@@ -19,13 +19,10 @@ func (k *Keeper) EndBlock(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if len(all) == 0 {
-		return nil
-	}
 	if err := k.emit(ctx, all); err != nil {
 		return fmt.Errorf("emission: %w", err)
 	}
-	if err := k.payStreams(ctx); err != nil {
+	if err := k.payStreams(ctx, netuidsOf(all)); err != nil {
 		return fmt.Errorf("validator streams: %w", err)
 	}
 	if err := k.settleCommits(ctx, all); err != nil {
@@ -44,11 +41,15 @@ func (k *Keeper) allSubnets(ctx context.Context) ([]subnetv1.Subnet, error) {
 }
 
 // emit mints one block's reward and adds it to the pending emission of the
-// subnets in proportion to their shares.
+// subnets in proportion to their shares. Without a subnet nothing is minted.
 func (k *Keeper) emit(ctx context.Context, all []subnetv1.Subnet) error {
 	reward := subnet.BlockReward(k.supply(ctx))
-	if reward == 0 {
+	if reward == 0 || len(all) == 0 {
 		return nil
+	}
+	shares, err := k.countRootVotes(ctx, netuidsOf(all))
+	if err != nil {
+		return err
 	}
 	if err := k.mint(ctx, reward); err != nil {
 		return err
@@ -57,7 +58,7 @@ func (k *Keeper) emit(ctx context.Context, all []subnetv1.Subnet) error {
 	if err != nil {
 		return err
 	}
-	for i, part := range subnet.Apportion(reward, subnet.RootShares(nil, len(all))) {
+	for i, part := range subnet.Apportion(reward, shares) {
 		amounts[i] += part
 	}
 	return k.setPending(ctx, all, amounts)
@@ -79,32 +80,39 @@ func (k *Keeper) pendingOf(ctx context.Context, all []subnetv1.Subnet) ([]uint64
 }
 
 func (k *Keeper) setPending(ctx context.Context, all []subnetv1.Subnet, amounts []uint64) error {
-	netuids := make([]uint32, len(all))
-	for i, s := range all {
-		netuids[i] = s.Netuid
-	}
-	return k.pending.Set(ctx, subnetv1.Pending{Netuids: netuids, Amounts: amounts})
+	return k.pending.Set(ctx, subnetv1.Pending{Netuids: netuidsOf(all), Amounts: amounts})
 }
 
 // payStreams pays every validator what its streams owe it in this block. What
-// a stream has paid follows from the height, so nothing is written back.
-func (k *Keeper) payStreams(ctx context.Context) error {
+// a stream has paid follows from the height, so nothing is written back; only
+// the record of a removed subnet is deleted with its last payment.
+func (k *Keeper) payStreams(ctx context.Context, netuids []uint32) error {
 	now := height(ctx)
 	type payment struct {
 		operator string
 		nplx     uint64
 	}
 	var payments []payment
-	err := k.streams.Walk(ctx, nil, func(_ uint32, s subnetv1.Streams) (bool, error) {
-		for _, stream := range streamsFromProto(s) {
+	var ended []uint32
+	err := k.streams.Walk(ctx, nil, func(netuid uint32, s subnetv1.Streams) (bool, error) {
+		streams := streamsFromProto(s)
+		for _, stream := range streams {
 			if due := stream.Due(now); due > 0 {
 				payments = append(payments, payment{stream.Validator, due})
 			}
+		}
+		if _, exists := slices.BinarySearch(netuids, netuid); !exists && len(subnet.Running(streams, now)) == 0 {
+			ended = append(ended, netuid)
 		}
 		return false, nil
 	})
 	if err != nil {
 		return err
+	}
+	for _, netuid := range ended {
+		if err := k.streams.Remove(ctx, netuid); err != nil {
+			return err
+		}
 	}
 	slices.SortStableFunc(payments, func(a, b payment) int { return cmp.Compare(a.operator, b.operator) })
 	for i := 0; i < len(payments); {

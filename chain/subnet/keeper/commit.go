@@ -17,8 +17,7 @@ import (
 
 // Bounds of the parameters of commit-reveal.
 const (
-	maxRevealsPerBlock = 256   // a second's work
-	maxBeaconPeriod    = 86400 // seconds
+	maxBeaconPeriod = 86400 // seconds
 	// maxWaitSeconds bounds how far ahead a commit's round may lie.
 	maxWaitSeconds = 366 * 86400
 )
@@ -32,9 +31,6 @@ func DefaultBeacon() subnetv1.Beacon {
 // validateCommitParams reports parameters of commit-reveal that are out of
 // bounds.
 func validateCommitParams(p subnetv1.Params) error {
-	if p.MaxRevealsPerBlock < 1 || p.MaxRevealsPerBlock > maxRevealsPerBlock {
-		return fmt.Errorf("max_reveals_per_block is %d, want 1 to %d: %w", p.MaxRevealsPerBlock, maxRevealsPerBlock, subnet.ErrInvalidParams)
-	}
 	if p.FailedCommitFee > subnet.Cap {
 		return fmt.Errorf("failed_commit_fee is %d, the most is %d: %w", p.FailedCommitFee, subnet.Cap, subnet.ErrInvalidParams)
 	}
@@ -128,7 +124,7 @@ func (k *Keeper) checkCommitter(ctx context.Context, scheme string, netuid uint3
 	if c, err = k.committer(ctx, netuid, hotkey); err != nil {
 		return c, err
 	}
-	author, err := k.author(ctx, netuid, c.uid, hotkey)
+	author, err := k.author(ctx, c.subnet, c.uid, hotkey)
 	if err != nil {
 		return c, err
 	}
@@ -140,16 +136,7 @@ func (k *Keeper) checkCommitter(ctx context.Context, scheme string, netuid uint3
 	for _, m := range mine {
 		window.Committed = window.Committed || isHidden(m) && m.Epoch == c.subnet.Epochs
 	}
-	return c, refuseCommit(c.hyper.CheckCommit(scheme, c.params.StakeThreshold, inclusion(ctx), author, window))
-}
-
-// inclusion returns the height of the block that a transaction is in, or on its
-// way into the mempool, the next.
-func inclusion(ctx context.Context) uint64 {
-	if sdk.UnwrapSDKContext(ctx).IsCheckTx() {
-		return height(ctx) + 1
-	}
-	return height(ctx)
+	return c, refuseCommit(c.hyper.CheckCommit(scheme, c.params.StakeThreshold, height(ctx), author, window))
 }
 
 func (k *Keeper) committer(ctx context.Context, netuid uint32, hotkey string) (c committer, err error) {
@@ -212,30 +199,6 @@ func (k *Keeper) checkCommitHash(ctx context.Context, msg *subnetv1.MsgCommitHas
 	return err
 }
 
-// CheckCommit refuses a message of commit-reveal for every reason for which the
-// message itself would be refused.
-func (k *Keeper) CheckCommit(ctx context.Context, msg sdk.Msg) error {
-	switch m := msg.(type) {
-	case *subnetv1.MsgCommitWeights:
-		_, err := k.checkCommitWeights(ctx, m)
-		return err
-	case *subnetv1.MsgCommitHash:
-		return k.checkCommitHash(ctx, m)
-	}
-	return nil
-}
-
-// isCommitDuty tells whether a message of commit-reveal is the work of a
-// registered hotkey, and refuses it where the message would be refused: since
-// it pays nothing, it must not fail at the expense of all nodes.
-func (k *Keeper) isCommitDuty(ctx context.Context, netuid uint32, hotkey string, msg sdk.Msg) (bool, error) {
-	registered, err := k.uids.Has(ctx, collections.Join(hotkey, netuid))
-	if err != nil || !registered {
-		return false, err
-	}
-	return true, k.CheckCommit(ctx, msg)
-}
-
 // addCommit stores a commit as the neuron's last one.
 func (k *Keeper) addCommit(ctx context.Context, by committer, hotkey string, c subnetv1.Commit) (uint64, error) {
 	id, err := itemOr(ctx, k.hidden.nextID)
@@ -293,7 +256,11 @@ func (k *Keeper) checkOpening(ctx context.Context, msg *subnetv1.MsgCommitHash) 
 	if err != nil {
 		return opened{}, err
 	}
-	row, err := contents(rule, holder, by.hyper, by.subnet.Neurons, func() (*subnetv1.SealedWeights, error) { return msg.Opening, nil })
+	seats, err := k.seatsOf(ctx, by.subnet)
+	if err != nil {
+		return opened{}, err
+	}
+	row, err := contents(rule, holder, by.hyper, seats, func() (*subnetv1.SealedWeights, error) { return msg.Opening, nil })
 	return opened{commit: c, row: row}, refuseCommit(err)
 }
 

@@ -127,9 +127,15 @@ func DefaultParams() subnetv1.Params {
 		StakeThreshold:    0,
 		Defaults:          HyperparamsToProto(subnet.DefaultHyperparams()),
 
-		MaxRevealsPerBlock: 32,
-		Beacon:             DefaultBeacon(),
-		FailedCommitFee:    subnet.PLX / 100,
+		HyperparamsRateLimit: 720, // two epochs of the default tempo
+		HyperparamsFreeze:    10,
+		RootWeightsRateLimit: 100,
+		MaxRevealsPerBlock:   32,
+		MaxHistory:           40, // two days of epochs every 72 minutes
+		SwapCost:             subnet.PLX / 10,
+
+		Beacon:          DefaultBeacon(),
+		FailedCommitFee: subnet.PLX / 100,
 	}
 }
 
@@ -144,11 +150,11 @@ func ValidateParams(p subnetv1.Params) error {
 	if p.MaxSubnets == 0 || p.MaxSubnets > 65535 {
 		return fmt.Errorf("max_subnets is %d, want 1 to 65535: %w", p.MaxSubnets, subnet.ErrInvalidParams)
 	}
-	if p.LockInterval == 0 {
-		return fmt.Errorf("lock_interval is 0, want at least 1: %w", subnet.ErrInvalidParams)
-	}
 	if p.MinLock > subnet.Cap || p.StakeThreshold > subnet.Cap {
 		return fmt.Errorf("min_lock and stake_threshold must not exceed the cap of %d nplx: %w", subnet.Cap, subnet.ErrInvalidParams)
+	}
+	if err := validatePeriods(p); err != nil {
+		return err
 	}
 	defaults, err := HyperparamsFromProto(p.Defaults)
 	if err != nil {
@@ -160,8 +166,40 @@ func ValidateParams(p subnetv1.Params) error {
 	return validateCommitParams(p)
 }
 
+// Bounds of parameters that cost every node time or space.
+const (
+	maxPeriodBlocks    = 100_000_000 // 38 years
+	maxHistoryEpochs   = 1_000
+	maxRevealsPerBlock = 256 // a second's work
+)
+
+func validatePeriods(p subnetv1.Params) error {
+	for _, f := range []struct {
+		name             string
+		value, low, high uint64
+	}{
+		{"lock_interval", p.LockInterval, 1, maxPeriodBlocks},
+		{"hyperparams_rate_limit", p.HyperparamsRateLimit, 0, maxPeriodBlocks},
+		{"hyperparams_freeze", p.HyperparamsFreeze, 0, maxPeriodBlocks},
+		// At least one block: the limit is all that bounds a message without a fee.
+		{"root_weights_rate_limit", p.RootWeightsRateLimit, 1, maxPeriodBlocks},
+		{"max_reveals_per_block", uint64(p.MaxRevealsPerBlock), 1, maxRevealsPerBlock},
+		{"max_history", uint64(p.MaxHistory), 0, maxHistoryEpochs},
+		{"swap_cost", p.SwapCost, 0, subnet.Cap},
+	} {
+		if f.value < f.low || f.value > f.high {
+			return fmt.Errorf("%s is %d, want %d to %d: %w", f.name, f.value, f.low, f.high, subnet.ErrInvalidParams)
+		}
+	}
+	return nil
+}
+
 func splitOf(p subnetv1.Params) subnet.Split {
 	return subnet.Split{Owner: p.OwnerBps, Miners: p.MinerBps, Validators: p.ValidatorBps}
+}
+
+func ownerRulesOf(p subnetv1.Params) subnet.OwnerRules {
+	return subnet.OwnerRules{RateLimit: p.HyperparamsRateLimit, Freeze: p.HyperparamsFreeze}
 }
 
 func streamsFromProto(s subnetv1.Streams) []subnet.Stream {

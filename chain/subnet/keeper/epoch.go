@@ -52,7 +52,7 @@ func (k *Keeper) runEpoch(ctx context.Context, params subnetv1.Params, s subnetv
 			return err
 		}
 	}
-	return k.storeEpoch(ctx, s, graph, result)
+	return k.storeEpoch(ctx, params, s, graph, result)
 }
 
 // graph is a loaded subnet, indexed by uid.
@@ -83,6 +83,10 @@ func (k *Keeper) loadGraph(ctx context.Context, s subnetv1.Subnet) (*graph, erro
 	if err != nil {
 		return nil, err
 	}
+	stakers, err := k.stakers(ctx, neurons)
+	if err != nil {
+		return nil, err
+	}
 	g := &graph{
 		lastEpoch: outcome.Height,
 		neurons:   neurons,
@@ -90,11 +94,11 @@ func (k *Keeper) loadGraph(ctx context.Context, s subnetv1.Subnet) (*graph, erro
 		state:     make([]subnet.Neuron, len(neurons)),
 	}
 	for uid, n := range neurons {
-		operator, stake, err := k.stakeOf(ctx, n.Hotkey)
-		if err != nil {
-			return nil, err
+		if isVacant(n) {
+			g.state[uid] = subnet.Neuron{Registered: n.Registered, Updated: n.Registered}
+			continue
 		}
-		g.operators[uid] = operator
+		g.operators[uid] = stakers[uid].operator
 		weights, err := k.row(ctx, k.weights, s.Netuid, uid)
 		if err != nil {
 			return nil, fmt.Errorf("weights of uid %d: %w", uid, err)
@@ -106,7 +110,7 @@ func (k *Keeper) loadGraph(ctx context.Context, s subnetv1.Subnet) (*graph, erro
 		g.state[uid] = subnet.Neuron{
 			Registered: n.Registered,
 			Updated:    max(weights.updated, committed[uid], n.Registered),
-			Stake:      stake,
+			Stake:      stakers[uid].nplx,
 			LastStake:  at(outcome.Tokens, uid),
 			Permit:     at(outcome.Permit, uid),
 			Weights:    weights.row,
@@ -179,7 +183,7 @@ func (k *Keeper) payEpoch(ctx context.Context, s *subnetv1.Subnet, g *graph, r *
 }
 
 // storeEpoch stores what the epoch decided for the next one and for queries.
-func (k *Keeper) storeEpoch(ctx context.Context, s subnetv1.Subnet, g *graph, r *subnet.Result) error {
+func (k *Keeper) storeEpoch(ctx context.Context, params subnetv1.Params, s subnetv1.Subnet, g *graph, r *subnet.Result) error {
 	now := height(ctx)
 	out := r.Output
 	outcome := subnetv1.Outcome{
@@ -203,6 +207,9 @@ func (k *Keeper) storeEpoch(ctx context.Context, s subnetv1.Subnet, g *graph, r 
 		}
 	}
 	if err := k.outcomes.Set(ctx, s.Netuid, outcome); err != nil {
+		return err
+	}
+	if err := k.remember(ctx, params, &s, outcome); err != nil {
 		return err
 	}
 	s.LastEpoch = now

@@ -32,6 +32,10 @@ var (
 	ErrPriceTooHigh    = errorsmod.RegisterWithGRPCCode(ModuleName, 19, codes.FailedPrecondition, "price above the maximum")
 	ErrInvalidEndpoint = errorsmod.RegisterWithGRPCCode(ModuleName, 20, codes.InvalidArgument, "invalid endpoint")
 	ErrInvalidParams   = errorsmod.RegisterWithGRPCCode(ModuleName, 21, codes.InvalidArgument, "invalid parameters")
+	ErrGoverned        = errorsmod.RegisterWithGRPCCode(ModuleName, 30, codes.PermissionDenied, "only governance may change this")
+	ErrFrozen          = errorsmod.RegisterWithGRPCCode(ModuleName, 31, codes.FailedPrecondition, "frozen before the epoch")
+	ErrNoIdentity      = errorsmod.RegisterWithGRPCCode(ModuleName, 33, codes.NotFound, "no identity")
+	ErrInvalidIdentity = errorsmod.RegisterWithGRPCCode(ModuleName, 32, codes.InvalidArgument, "invalid identity")
 )
 
 // refuse gives a refusal of the pure rules the code of this module. Other
@@ -53,6 +57,10 @@ func refuse(err error) error {
 		{subnet.ErrPriceTooHigh, ErrPriceTooHigh},
 		{subnet.ErrInvalidEndpoint, ErrInvalidEndpoint},
 		{subnet.ErrInvalidParams, ErrInvalidParams},
+		{subnet.ErrGoverned, ErrGoverned},
+		{subnet.ErrFrozen, ErrFrozen},
+		{subnet.ErrUnknownNetuid, ErrUnknownSubnet},
+		{subnet.ErrInvalidIdentity, ErrInvalidIdentity},
 	} {
 		if errors.Is(err, r.rule) {
 			return r.code.Wrap(err.Error())

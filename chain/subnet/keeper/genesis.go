@@ -38,6 +38,9 @@ func ValidateGenesis(g *subnetv1.GenesisState) error {
 	if last > 0 && g.Counter.NextNetuid <= last {
 		return fmt.Errorf("next_netuid is %d, but subnet %d exists", g.Counter.NextNetuid, last)
 	}
+	if err := validateAround(g); err != nil {
+		return err
+	}
 	if g.Counter.LastLock > subnet.Cap {
 		return fmt.Errorf("last_lock is %d nplx, there can be %d", g.Counter.LastLock, subnet.Cap)
 	}
@@ -95,7 +98,7 @@ func validateOwners(g *subnetv1.GenesisState) error {
 	}
 	for _, s := range g.Subnets {
 		for _, n := range s.Neurons {
-			if owner := owners[n.Hotkey]; owner != n.Coldkey {
+			if owner := owners[n.Hotkey]; owner != n.Coldkey && !isVacant(n) {
 				return fmt.Errorf("subnet %d: uid %d belongs to %s, but its hotkey to %q", s.Subnet.Netuid, n.Uid, n.Coldkey, owner)
 			}
 		}
@@ -123,10 +126,22 @@ func validateAmounts(g *subnetv1.GenesisState) error {
 		if err := add("lock", s.Subnet.Lock); err != nil {
 			return err
 		}
-		for _, stream := range s.Streams.Streams {
-			if err := add("stream", stream.Total); err != nil {
-				return err
-			}
+		if err := addStreams(add, s.Streams); err != nil {
+			return err
+		}
+	}
+	for _, s := range g.Streams {
+		if err := addStreams(add, s.Streams); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func addStreams(add func(string, uint64) error, s subnetv1.Streams) error {
+	for _, stream := range s.Streams {
+		if err := add("stream", stream.Total); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -137,6 +152,45 @@ func validHeights(heights ...uint64) error {
 	for _, h := range heights {
 		if h > math.MaxInt64 {
 			return fmt.Errorf("height %d is beyond the last that a block can have", h)
+		}
+	}
+	return nil
+}
+
+// validateAround checks what belongs to no single subnet that exists.
+func validateAround(g *subnetv1.GenesisState) error {
+	exists := map[uint32]bool{}
+	for _, s := range g.Subnets {
+		exists[s.Subnet.Netuid] = true
+	}
+	for _, s := range g.Streams {
+		if exists[s.Netuid] || s.Netuid == 0 || s.Netuid >= g.Counter.NextNetuid {
+			return fmt.Errorf("streams of netuid %d: it is not a removed subnet", s.Netuid)
+		}
+		if err := validateStreams(s.Streams); err != nil {
+			return fmt.Errorf("streams of removed subnet %d: %w", s.Netuid, err)
+		}
+	}
+	for _, i := range g.Identities {
+		if err := identityOf(i.Identity).Validate(); err != nil {
+			return fmt.Errorf("identity of %s: %w", i.Subject, err)
+		}
+	}
+	for _, r := range g.RootWeights {
+		if _, err := unpackRow(r.Row); err != nil {
+			return fmt.Errorf("root weights of %s: %w", r.Hotkey, err)
+		}
+	}
+	return nil
+}
+
+func validateStreams(s subnetv1.Streams) error {
+	for _, stream := range s.Streams {
+		if err := validHeights(stream.Start); err != nil {
+			return fmt.Errorf("stream of %s: %w", stream.Validator, err)
+		}
+		if stream.Length < 1 || stream.Length > subnet.MaxTempo {
+			return fmt.Errorf("stream of %s: length is %d blocks, want 1 to %d", stream.Validator, stream.Length, subnet.MaxTempo)
 		}
 	}
 	return nil
@@ -153,38 +207,44 @@ func validateSubnet(s subnetv1.GenesisSubnet) error {
 	if s.Subnet.Neurons > subnet.MaxMaxUIDs {
 		return fmt.Errorf("counts %d neurons, at most %d are possible", s.Subnet.Neurons, subnet.MaxMaxUIDs)
 	}
-	if err := validHeights(s.Subnet.Created, s.Subnet.LastEpoch, s.Subnet.BurnHeight, s.Outcome.Height); err != nil {
+	if err := validHeights(s.Subnet.Created, s.Subnet.LastEpoch, s.Subnet.BurnHeight, s.Subnet.HyperparamsHeight, s.Outcome.Height); err != nil {
 		return err
 	}
-	for _, stream := range s.Streams.Streams {
-		if err := validHeights(stream.Start); err != nil {
-			return fmt.Errorf("stream of %s: %w", stream.Validator, err)
-		}
-		if stream.Length < 1 || stream.Length > subnet.MaxTempo {
-			return fmt.Errorf("stream of %s: length is %d blocks, want 1 to %d", stream.Validator, stream.Length, subnet.MaxTempo)
-		}
+	if err := validateStreams(s.Streams); err != nil {
+		return err
 	}
 	if int(s.Subnet.Neurons) != len(s.Neurons) {
 		return fmt.Errorf("counts %d neurons but lists %d", s.Subnet.Neurons, len(s.Neurons))
 	}
 	hotkeys := map[string]bool{}
+	vacant := uint32(0)
 	for uid, n := range s.Neurons {
 		if int(n.Uid) != uid {
 			return fmt.Errorf("neuron %d has uid %d: uids must count up from 0", uid, n.Uid)
+		}
+		if err := validHeights(n.Registered); err != nil {
+			return fmt.Errorf("uid %d: %w", uid, err)
+		}
+		if isVacant(n) {
+			vacant++
+			continue
 		}
 		if hotkeys[n.Hotkey] {
 			return fmt.Errorf("hotkey %s has two uids", n.Hotkey)
 		}
 		hotkeys[n.Hotkey] = true
-		if err := validHeights(n.Registered); err != nil {
-			return fmt.Errorf("uid %d: %w", uid, err)
-		}
 		if n.Endpoint == nil {
 			continue
 		}
 		if err := errors.Join(endpointOf(*n.Endpoint).Validate(), validHeights(n.Endpoint.Height)); err != nil {
 			return fmt.Errorf("endpoint of uid %d: %w", uid, err)
 		}
+	}
+	if vacant != s.Subnet.Vacant {
+		return fmt.Errorf("counts %d vacant uids but lists %d", s.Subnet.Vacant, vacant)
+	}
+	if err := validateHistory(s); err != nil {
+		return err
 	}
 	for _, rows := range [][]subnetv1.UidRow{s.Weights, s.Bonds} {
 		for i, r := range rows {
@@ -223,11 +283,13 @@ func (k *Keeper) InitGenesis(ctx context.Context, g *subnetv1.GenesisState) erro
 	if err := k.pending.Set(ctx, g.Pending); err != nil {
 		return err
 	}
-	if err := k.counter.Set(ctx, g.Counter); err != nil {
+	counter := g.Counter
+	counter.Existing = uint32(len(g.Subnets))
+	if err := k.counter.Set(ctx, counter); err != nil {
 		return err
 	}
 	for _, h := range g.Hotkeys {
-		if err := k.hotkeyOwners.Set(ctx, h.Hotkey, h.Coldkey); err != nil {
+		if err := k.setHotkeyOwner(ctx, h.Hotkey, h.Coldkey); err != nil {
 			return err
 		}
 	}
@@ -239,6 +301,21 @@ func (k *Keeper) InitGenesis(ctx context.Context, g *subnetv1.GenesisState) erro
 	for _, s := range g.Subnets {
 		if err := k.initSubnet(ctx, s); err != nil {
 			return fmt.Errorf("subnet %d: %w", s.Subnet.Netuid, err)
+		}
+	}
+	for _, s := range g.Streams {
+		if err := k.streams.Set(ctx, s.Netuid, s.Streams); err != nil {
+			return err
+		}
+	}
+	for _, i := range g.Identities {
+		if err := k.identities.Set(ctx, i.Subject, i.Identity); err != nil {
+			return err
+		}
+	}
+	for _, r := range g.RootWeights {
+		if err := k.rootWeights.Set(ctx, r.Hotkey, r.Row); err != nil {
+			return err
 		}
 	}
 	if err := k.initCommits(ctx, g); err != nil {
@@ -261,9 +338,23 @@ func (k *Keeper) initSubnet(ctx context.Context, s subnetv1.GenesisSubnet) error
 	if err := k.streams.Set(ctx, netuid, s.Streams); err != nil {
 		return err
 	}
+	if err := k.owned.Set(ctx, collections.Join(s.Subnet.Owner, netuid)); err != nil {
+		return err
+	}
+	for _, r := range s.History {
+		if err := k.storeRecord(ctx, s.Subnet, r); err != nil {
+			return err
+		}
+	}
 	for uid, n := range s.Neurons {
 		if err := k.neurons.Set(ctx, rowKey(netuid, uid), n); err != nil {
 			return err
+		}
+		if isVacant(n) {
+			if err := k.vacant.Set(ctx, rowKey(netuid, uid)); err != nil {
+				return err
+			}
+			continue
 		}
 		if err := k.uids.Set(ctx, collections.Join(n.Hotkey, netuid), n.Uid); err != nil {
 			return err
@@ -299,6 +390,14 @@ func (k *Keeper) checkAddresses(g *subnetv1.GenesisState) error {
 		for _, stream := range s.Streams.Streams {
 			operators = append(operators, stream.Validator)
 		}
+	}
+	for _, s := range g.Streams {
+		for _, stream := range s.Streams.Streams {
+			operators = append(operators, stream.Validator)
+		}
+	}
+	for _, r := range g.RootWeights {
+		accounts = append(accounts, r.Hotkey)
 	}
 	for _, a := range accounts {
 		if _, err := k.accounts.AddressCodec().StringToBytes(a); err != nil {
@@ -379,7 +478,35 @@ func (k *Keeper) ExportGenesis(ctx context.Context) (*subnetv1.GenesisState, err
 		}
 		g.Subnets = append(g.Subnets, exported)
 	}
-	return g, k.exportCommits(ctx, g)
+	if err := k.exportCommits(ctx, g); err != nil {
+		return nil, err
+	}
+	return g, k.exportAround(ctx, g)
+}
+
+// exportAround adds what belongs to no single subnet that exists.
+func (k *Keeper) exportAround(ctx context.Context, g *subnetv1.GenesisState) error {
+	err := k.streams.Walk(ctx, nil, func(netuid uint32, s subnetv1.Streams) (bool, error) {
+		if exists, err := k.subnets.Has(ctx, netuid); err != nil || exists {
+			return false, err
+		}
+		g.Streams = append(g.Streams, subnetv1.GenesisStreams{Netuid: netuid, Streams: s})
+		return false, nil
+	})
+	if err != nil {
+		return err
+	}
+	err = k.identities.Walk(ctx, nil, func(subject string, i subnetv1.Identity) (bool, error) {
+		g.Identities = append(g.Identities, subnetv1.GenesisIdentity{Subject: subject, Identity: i})
+		return false, nil
+	})
+	if err != nil {
+		return err
+	}
+	return k.rootWeights.Walk(ctx, nil, func(hotkey string, row subnetv1.Row) (bool, error) {
+		g.RootWeights = append(g.RootWeights, subnetv1.GenesisRootRow{Hotkey: hotkey, Row: row})
+		return false, nil
+	})
 }
 
 func (k *Keeper) exportSubnet(ctx context.Context, s subnetv1.Subnet) (subnetv1.GenesisSubnet, error) {
@@ -392,6 +519,9 @@ func (k *Keeper) exportSubnet(ctx context.Context, s subnetv1.Subnet) (subnetv1.
 		return g, err
 	}
 	if g.Streams, err = getOr(ctx, k.streams, s.Netuid); err != nil {
+		return g, err
+	}
+	if g.History, err = k.recordsOf(ctx, s.Netuid); err != nil {
 		return g, err
 	}
 	if g.Weights, err = k.exportRows(ctx, k.weights, s.Netuid); err != nil {

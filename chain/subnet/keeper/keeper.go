@@ -55,6 +55,12 @@ type Keeper struct {
 	hotkeyOwners collections.Map[string, string]                           // hotkey -> coldkey
 	bindings     collections.Map[string, string]                           // hotkey -> operator
 	boundHotkeys collections.Map[string, string]                           // operator -> hotkey
+	vacant       collections.KeySet[uidKey]                                // uids that nobody has
+	owned        collections.KeySet[collections.Pair[string, uint32]]      // (owner, netuid)
+	hotkeysOf    collections.KeySet[collections.Pair[string, string]]      // (coldkey, hotkey)
+	identities   collections.Map[string, subnetv1.Identity]                // account or netuid
+	rootWeights  collections.Map[string, subnetv1.Row]                     // hotkey -> row over netuids
+	history      collections.Map[uidKey, subnetv1.EpochRecord]             // (netuid, epoch modulo max_history)
 
 	hidden   commitState
 	verified verifier
@@ -91,6 +97,13 @@ func New(cdc codec.BinaryCodec, service store.KVStoreService, authority string,
 		bindings:     collections.NewMap(sb, collections.NewPrefix(12), "bindings", collections.StringKey, collections.StringValue),
 		boundHotkeys: collections.NewMap(sb, collections.NewPrefix(13), "bound_hotkeys", collections.StringKey, collections.StringValue),
 	}
+	k.vacant = collections.NewKeySet(sb, collections.NewPrefix(20), "vacant", byUID)
+	k.owned = collections.NewKeySet(sb, collections.NewPrefix(21), "owned", byHotkey)
+	k.hotkeysOf = collections.NewKeySet(sb, collections.NewPrefix(22), "hotkeys_of",
+		collections.PairKeyCodec(collections.StringKey, collections.StringKey))
+	k.identities = collections.NewMap(sb, collections.NewPrefix(23), "identities", collections.StringKey, codec.CollValue[subnetv1.Identity](cdc))
+	k.rootWeights = collections.NewMap(sb, collections.NewPrefix(24), "root_weights", collections.StringKey, codec.CollValue[subnetv1.Row](cdc))
+	k.history = collections.NewMap(sb, collections.NewPrefix(25), "history", byUID, codec.CollValue[subnetv1.EpochRecord](cdc))
 	k.hidden = newCommitState(sb, cdc)
 	for _, name := range []string{EmissionAccount, LockAccount} {
 		if accounts.GetModuleAddress(name) == nil {

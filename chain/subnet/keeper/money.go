@@ -74,6 +74,57 @@ func (k *Keeper) burnFrom(ctx context.Context, payer sdk.AccAddress, nplx uint64
 	return k.burn(ctx, nplx)
 }
 
+// burnLocked burns a part of what the owners of subnets locked.
+func (k *Keeper) burnLocked(ctx context.Context, nplx uint64) error {
+	if nplx == 0 {
+		return nil
+	}
+	if err := k.bank.SendCoinsFromModuleToModule(ctx, LockAccount, EmissionAccount, coins(nplx)); err != nil {
+		return errorsmod.Wrapf(err, "take %d nplx of the locks", nplx)
+	}
+	return k.burn(ctx, nplx)
+}
+
+// lock takes the price of a subnet from its owner.
+func (k *Keeper) lock(ctx context.Context, owner sdk.AccAddress, nplx uint64) error {
+	if nplx == 0 {
+		return nil
+	}
+	if err := k.bank.SendCoinsFromAccountToModule(ctx, owner, LockAccount, coins(nplx)); err != nil {
+		return errorsmod.Wrapf(err, "lock %d nplx", nplx)
+	}
+	return nil
+}
+
+// unlock returns a part of a lock to the subnet's owner.
+func (k *Keeper) unlock(ctx context.Context, owner string, nplx uint64) error {
+	if nplx == 0 {
+		return nil
+	}
+	addr, err := k.accounts.AddressCodec().StringToBytes(owner)
+	if err != nil {
+		return errorsmod.Wrapf(err, "unlock for %s", owner)
+	}
+	if err := k.bank.SendCoinsFromModuleToAccount(ctx, LockAccount, addr, coins(nplx)); err != nil {
+		return errorsmod.Wrapf(err, "unlock %d nplx for %s", nplx, owner)
+	}
+	return nil
+}
+
+// recipient reads the address of an account that is to be paid from now on.
+// Accounts of modules are refused: the bank would not pay them, and an epoch
+// that cannot pay one cannot pay anybody.
+func (k *Keeper) recipient(role, account string) (sdk.AccAddress, error) {
+	addr, err := k.accounts.AddressCodec().StringToBytes(account)
+	if err != nil {
+		return nil, ErrInvalidRequest.Wrapf("%s %q: %v", role, account, err)
+	}
+	if k.bank.BlockedAddr(addr) {
+		return nil, ErrInvalidRequest.Wrapf("%s %s is the account of a module and cannot be paid: name an account that has a key", role, account)
+	}
+	return addr, nil
+}
+
 // pay sends emission to an account given by address.
 func (k *Keeper) pay(ctx context.Context, account string, nplx uint64) error {
 	if nplx == 0 {

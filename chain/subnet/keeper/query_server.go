@@ -2,11 +2,13 @@ package keeper
 
 import (
 	"context"
+	"slices"
 
 	"cosmossdk.io/collections"
 
 	"github.com/cosmos/cosmos-sdk/types/query"
 
+	"github.com/plexusnet/plexus/consensus"
 	subnetv1 "github.com/plexusnet/plexus/proto/plexus/subnet/v1"
 	"github.com/plexusnet/plexus/subnet"
 )
@@ -30,8 +32,12 @@ func (q QueryServer) Params(ctx context.Context, _ *subnetv1.QueryParamsRequest)
 
 // Subnets returns all subnets, by page.
 func (q QueryServer) Subnets(ctx context.Context, req *subnetv1.QuerySubnetsRequest) (*subnetv1.QuerySubnetsResponse, error) {
+	market, err := q.market(ctx)
+	if err != nil {
+		return nil, err
+	}
 	infos, page, err := query.CollectionPaginate(ctx, q.k.subnets, req.Pagination,
-		func(_ uint32, s subnetv1.Subnet) (subnetv1.SubnetInfo, error) { return q.info(ctx, s) })
+		func(_ uint32, s subnetv1.Subnet) (subnetv1.SubnetInfo, error) { return market.info(s) })
 	if err != nil {
 		return nil, err
 	}
@@ -44,73 +50,56 @@ func (q QueryServer) Subnet(ctx context.Context, req *subnetv1.QuerySubnetReques
 	if err != nil {
 		return nil, err
 	}
-	info, err := q.info(ctx, s)
+	market, err := q.market(ctx)
+	if err != nil {
+		return nil, err
+	}
+	info, err := market.info(s)
 	return &subnetv1.QuerySubnetResponse{Subnet: info}, err
 }
 
-func (q QueryServer) info(ctx context.Context, s subnetv1.Subnet) (subnetv1.SubnetInfo, error) {
-	hyper, err := HyperparamsFromProto(s.Hyperparams)
-	if err != nil {
-		return subnetv1.SubnetInfo{}, err
-	}
-	pending, err := q.k.pendingOf(ctx, []subnetv1.Subnet{s})
-	if err != nil {
-		return subnetv1.SubnetInfo{}, err
-	}
-	return subnetv1.SubnetInfo{
-		Subnet:            s,
-		Pending:           pending[0],
-		RegistrationPrice: hyper.RegistrationPrice(s.BurnPrice, s.BurnHeight, height(ctx)),
-		NextEpoch:         clockOf(s).Next(),
-	}, nil
+// shareWhole is the whole that shares are shown of.
+const shareWhole = 1_000_000_000
+
+// market is what all subnets share in at one height.
+type market struct {
+	height   uint64
+	netuids  []uint32 // ascending
+	pending  []uint64 // nplx
+	shares   []uint64 // per 1e9, adding up to it
+	emission []uint64 // nplx per block
 }
 
-// Metagraph returns everything about the neurons of one subnet.
-func (q QueryServer) Metagraph(ctx context.Context, req *subnetv1.QueryMetagraphRequest) (*subnetv1.QueryMetagraphResponse, error) {
-	s, err := q.k.subnet(ctx, req.Netuid)
+func (q QueryServer) market(ctx context.Context) (market, error) {
+	all, err := q.k.allSubnets(ctx)
 	if err != nil {
-		return nil, err
+		return market{}, err
 	}
+	m := market{height: height(ctx), netuids: netuidsOf(all)}
+	if m.pending, err = q.k.pendingOf(ctx, all); err != nil {
+		return market{}, err
+	}
+	shares, err := q.k.rootShares(ctx, m.netuids)
+	m.shares = subnet.Apportion(shareWhole, shares)
+	m.emission = subnet.Apportion(subnet.BlockReward(q.k.supply(ctx)), shares)
+	return m, err
+}
+
+// info adds to a subnet what follows from it and the market.
+func (m market) info(s subnetv1.Subnet) (subnetv1.SubnetInfo, error) {
 	hyper, err := HyperparamsFromProto(s.Hyperparams)
 	if err != nil {
-		return nil, err
+		return subnetv1.SubnetInfo{}, err
 	}
-	g, err := q.k.loadGraph(ctx, s)
-	if err != nil {
-		return nil, err
-	}
-	outcome, err := getOr(ctx, q.k.outcomes, req.Netuid)
-	if err != nil {
-		return nil, err
-	}
-	m := &subnetv1.QueryMetagraphResponse{
-		Netuid:         s.Netuid,
-		Height:         height(ctx),
-		LastEpoch:      s.LastEpoch,
-		NextEpoch:      clockOf(s).Next(),
-		Incentive:      outcome.Incentive,
-		Dividends:      outcome.Dividends,
-		Consensus:      outcome.Consensus,
-		Trust:          outcome.Trust,
-		ValidatorTrust: outcome.ValidatorTrust,
-		Emission:       outcome.Emission,
-		Permit:         outcome.Permit,
-		Active:         outcome.Active,
-	}
-	for uid, n := range g.neurons {
-		endpoint := subnetv1.Endpoint{}
-		if n.Endpoint != nil {
-			endpoint = *n.Endpoint
-		}
-		m.Hotkeys = append(m.Hotkeys, n.Hotkey)
-		m.Coldkeys = append(m.Coldkeys, n.Coldkey)
-		m.Endpoints = append(m.Endpoints, endpoint)
-		m.Registered = append(m.Registered, n.Registered)
-		m.Updated = append(m.Updated, g.state[uid].Updated)
-		m.Stake = append(m.Stake, g.state[uid].Stake)
-		m.Immune = append(m.Immune, hyper.Immune(n.Registered, height(ctx)))
-	}
-	return m, nil
+	i, _ := slices.BinarySearch(m.netuids, s.Netuid)
+	return subnetv1.SubnetInfo{
+		Subnet:            s,
+		Pending:           at(m.pending, i),
+		RegistrationPrice: hyper.RegistrationPrice(s.BurnPrice, s.BurnHeight, m.height),
+		NextEpoch:         clockOf(s).Next(),
+		Share:             at(m.shares, i),
+		Emission:          at(m.emission, i),
+	}, nil
 }
 
 // Neuron returns one neuron and what it may do when.
@@ -131,7 +120,7 @@ func (q QueryServer) Neuron(ctx context.Context, req *subnetv1.QueryNeuronReques
 	if err != nil {
 		return nil, err
 	}
-	author, err := q.k.author(ctx, req.Netuid, uid, req.Hotkey)
+	author, err := q.k.author(ctx, s, uid, req.Hotkey)
 	if err != nil {
 		return nil, err
 	}
@@ -154,24 +143,39 @@ func (q QueryServer) Neuron(ctx context.Context, req *subnetv1.QueryNeuronReques
 
 // Weights returns the stored weights of a subnet, a row per validator.
 func (q QueryServer) Weights(ctx context.Context, req *subnetv1.QueryWeightsRequest) (*subnetv1.QueryWeightsResponse, error) {
-	if _, err := q.k.subnet(ctx, req.Netuid); err != nil {
-		return nil, err
+	rows, page, err := q.rows(ctx, q.k.weights, req.Netuid, req.Pagination)
+	return &subnetv1.QueryWeightsResponse{Rows: rows, Pagination: page}, err
+}
+
+// Bonds returns the stored bonds of a subnet, a row per validator.
+func (q QueryServer) Bonds(ctx context.Context, req *subnetv1.QueryBondsRequest) (*subnetv1.QueryBondsResponse, error) {
+	rows, page, err := q.rows(ctx, q.k.bonds, req.Netuid, req.Pagination)
+	return &subnetv1.QueryBondsResponse{Rows: rows, Pagination: page}, err
+}
+
+// rows returns the packed rows of a matrix, all of them if no page is asked for.
+func (q QueryServer) rows(ctx context.Context, rows collections.Map[uidKey, subnetv1.Row], netuid uint32, page *query.PageRequest) ([]subnetv1.WeightRow, *query.PageResponse, error) {
+	if _, err := q.k.subnet(ctx, netuid); err != nil {
+		return nil, nil, err
 	}
-	resp := &subnetv1.QueryWeightsResponse{}
-	err := q.k.weights.Walk(ctx, inSubnet(req.Netuid), func(key collections.Pair[uint32, uint32], stored subnetv1.Row) (bool, error) {
+	if page == nil {
+		page = &query.PageRequest{Limit: subnet.MaxMaxUIDs}
+	}
+	return query.CollectionPaginate(ctx, rows, page, func(key uidKey, stored subnetv1.Row) (subnetv1.WeightRow, error) {
 		row, err := unpackRow(stored)
-		if err != nil {
-			return true, err
-		}
 		shown := subnetv1.WeightRow{Uid: key.K2(), Updated: stored.Updated}
-		for _, e := range row {
-			shown.Uids = append(shown.Uids, uint32(e.UID))
-			shown.Values = append(shown.Values, uint32(e.Value))
-		}
-		resp.Rows = append(resp.Rows, shown)
-		return false, nil
-	})
-	return resp, err
+		shown.Uids, shown.Values = split(row)
+		return shown, err
+	}, query.WithCollectionPaginationPairPrefix[uint32, uint32](netuid))
+}
+
+// split returns the two columns of a row.
+func split(row consensus.Row) (uids, values []uint32) {
+	uids, values = make([]uint32, len(row)), make([]uint32, len(row))
+	for i, e := range row {
+		uids[i], values[i] = uint32(e.UID), uint32(e.Value)
+	}
+	return uids, values
 }
 
 // Emission returns the state of issuance, and the amounts that must agree with

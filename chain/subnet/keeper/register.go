@@ -3,11 +3,10 @@ package keeper
 import (
 	"context"
 	"errors"
+	"fmt"
+	"slices"
 
 	"cosmossdk.io/collections"
-	errorsmod "cosmossdk.io/errors"
-
-	sdk "github.com/cosmos/cosmos-sdk/types"
 
 	subnetv1 "github.com/plexusnet/plexus/proto/plexus/subnet/v1"
 	"github.com/plexusnet/plexus/subnet"
@@ -29,12 +28,20 @@ func (k *Keeper) claimHotkey(ctx context.Context, hotkey, coldkey string) error 
 		if !k.accounts.HasAccount(ctx, addr) {
 			k.accounts.SetAccount(ctx, k.accounts.NewAccountWithAddress(ctx, addr))
 		}
-		return k.hotkeyOwners.Set(ctx, hotkey, coldkey)
+		return k.setHotkeyOwner(ctx, hotkey, coldkey)
 	}
 	if err == nil && owner != coldkey {
 		return ErrHotkeyTaken.Wrapf("hotkey %s: use a hotkey of your own", hotkey)
 	}
 	return err
+}
+
+// setHotkeyOwner gives a hotkey to a coldkey.
+func (k *Keeper) setHotkeyOwner(ctx context.Context, hotkey, coldkey string) error {
+	if err := k.hotkeysOf.Set(ctx, collections.Join(coldkey, hotkey)); err != nil {
+		return err
+	}
+	return k.hotkeyOwners.Set(ctx, hotkey, coldkey)
 }
 
 // register gives a hotkey a uid and burns the price. Source: protocol section 6.
@@ -86,56 +93,70 @@ func (k *Keeper) register(ctx context.Context, msg *subnetv1.MsgRegister) (uid u
 	return uid, price, k.subnets.Set(ctx, s.Netuid, s)
 }
 
-// seat finds the uid of a new neuron: a free one, or in a full subnet that of
-// the neuron which makes room. The vectors of the last epoch are left with
-// nothing under that uid.
+// seat finds the uid of a new neuron: a vacant one, a new one, or in a full
+// subnet that of the neuron which makes room. The vectors of the last epoch
+// are left with nothing under that uid.
 func (k *Keeper) seat(ctx context.Context, s *subnetv1.Subnet, hyper subnet.Hyperparams) (uint32, error) {
 	outcome, err := getOr(ctx, k.outcomes, s.Netuid)
 	if err != nil {
 		return 0, err
 	}
 	uid := s.Neurons
-	if uid < hyper.MaxUIDs {
+	switch {
+	case s.Neurons-s.Vacant >= hyper.MaxUIDs:
+		uid, err = k.evict(ctx, s.Netuid, hyper, outcome)
+	case s.Vacant > 0:
+		uid, err = k.takeVacant(ctx, s)
+	default:
 		s.Neurons++
-	} else if uid, err = k.evict(ctx, s.Netuid, hyper, outcome); err != nil {
+	}
+	if err != nil {
 		return 0, err
 	}
 	clearOutcome(&outcome, int(uid))
 	return uid, k.outcomes.Set(ctx, s.Netuid, outcome)
 }
 
-// evict removes the neuron that makes room for a new one. Its own weights and
-// bonds die with it; those of others toward its uid are masked by the new
-// registration's height.
-func (k *Keeper) evict(ctx context.Context, netuid uint32, hyper subnet.Hyperparams, outcome subnetv1.Outcome) (uint32, error) {
-	neurons, err := k.neuronsOf(ctx, netuid)
+// takeVacant returns the lowest vacant uid, which is vacant no more.
+func (k *Keeper) takeVacant(ctx context.Context, s *subnetv1.Subnet) (uint32, error) {
+	it, err := k.vacant.Iterate(ctx, inSubnet(s.Netuid))
 	if err != nil {
 		return 0, err
 	}
-	standing := make([]subnet.Standing, len(neurons))
-	for uid, n := range neurons {
-		standing[uid] = subnet.Standing{Registered: n.Registered, Emission: at(outcome.Emission, uid)}
+	key, err := it.Key()
+	if err := errors.Join(err, it.Close()); err != nil {
+		return 0, fmt.Errorf("vacant uid of subnet %d: %w", s.Netuid, err)
 	}
-	out, err := hyper.Replaceable(standing, height(ctx))
+	s.Vacant--
+	return key.K2(), k.vacant.Remove(ctx, key)
+}
+
+// evict removes the neuron that makes room for a new one.
+func (k *Keeper) evict(ctx context.Context, netuid uint32, hyper subnet.Hyperparams, outcome subnetv1.Outcome) (uint32, error) {
+	seated, standing, err := k.standings(ctx, netuid, outcome)
+	if err != nil {
+		return 0, err
+	}
+	i, err := hyper.Replaceable(standing, height(ctx))
 	if err != nil {
 		return 0, refuse(err)
 	}
-	old := neurons[out]
-	if err := k.uids.Remove(ctx, collections.Join(old.Hotkey, netuid)); err != nil {
-		return 0, err
+	return seated[i].Uid, k.unseat(ctx, netuid, seated[i], standing[i].Emission)
+}
+
+// standings returns the neurons of a subnet, in order of uid, with what decides
+// which of them makes room.
+func (k *Keeper) standings(ctx context.Context, netuid uint32, outcome subnetv1.Outcome) ([]subnetv1.Neuron, []subnet.Standing, error) {
+	seats, err := k.neuronsOf(ctx, netuid)
+	if err != nil {
+		return nil, nil, err
 	}
-	key := rowKey(netuid, int(out))
-	if err := k.weights.Remove(ctx, key); err != nil {
-		return 0, err
+	seated := slices.DeleteFunc(seats, isVacant)
+	standing := make([]subnet.Standing, len(seated))
+	for i, n := range seated {
+		standing[i] = subnet.Standing{Registered: n.Registered, Emission: at(outcome.Emission, int(n.Uid))}
 	}
-	if err := k.bonds.Remove(ctx, key); err != nil {
-		return 0, err
-	}
-	if err := k.dropCommits(ctx, netuid, uint32(out)); err != nil {
-		return 0, err
-	}
-	emitEvent(ctx, "deregister", attr("netuid", netuid), attr("uid", out), attr("hotkey", old.Hotkey), attr("emission", standing[out].Emission))
-	return uint32(out), nil
+	return seated, standing, nil
 }
 
 // clearOutcome makes every vector reach the uid and hold nothing there.
@@ -164,6 +185,9 @@ func reach[T any](v []T, uid int) []T {
 	return v
 }
 
+// maxNetuid is the last netuid that root weights can name.
+const maxNetuid = 65535
+
 // createSubnet opens a subnet under the next netuid and locks its price.
 func (k *Keeper) createSubnet(ctx context.Context, msg *subnetv1.MsgCreateSubnet) (netuid uint32, locked uint64, err error) {
 	params, err := k.params.Get(ctx)
@@ -175,8 +199,11 @@ func (k *Keeper) createSubnet(ctx context.Context, msg *subnetv1.MsgCreateSubnet
 		return 0, 0, err
 	}
 	netuid = max(counter.NextNetuid, 1) // netuid 0 stands for the root
-	if netuid > params.MaxSubnets {
-		return 0, 0, ErrSubnetLimit.Wrapf("the network allows %d", params.MaxSubnets)
+	if counter.Existing >= params.MaxSubnets {
+		return 0, 0, ErrSubnetLimit.Wrapf("%d exist, the network allows %d: try again when one was removed", counter.Existing, params.MaxSubnets)
+	}
+	if netuid > maxNetuid {
+		return 0, 0, ErrSubnetLimit.Wrapf("all %d netuids were given out, and none is used twice", maxNetuid)
 	}
 	now := height(ctx)
 	locked = subnet.LockPrice(params.MinLock, counter.LastLock, now-min(counter.LastLockHeight, now), params.LockInterval)
@@ -196,8 +223,11 @@ func (k *Keeper) createSubnet(ctx context.Context, msg *subnetv1.MsgCreateSubnet
 	if err := k.lock(ctx, owner, locked); err != nil {
 		return 0, 0, err
 	}
-	counter = subnetv1.SubnetCounter{NextNetuid: netuid + 1, LastLock: locked, LastLockHeight: now}
+	counter = subnetv1.SubnetCounter{NextNetuid: netuid + 1, LastLock: locked, LastLockHeight: now, Existing: counter.Existing + 1}
 	if err := k.counter.Set(ctx, counter); err != nil {
+		return 0, 0, err
+	}
+	if err := k.owned.Set(ctx, collections.Join(msg.Owner, netuid)); err != nil {
 		return 0, 0, err
 	}
 	emitEvent(ctx, "create", attr("netuid", netuid), attr("owner", msg.Owner), attr("locked", locked))
@@ -213,14 +243,4 @@ func (k *Keeper) createSubnet(ctx context.Context, msg *subnetv1.MsgCreateSubnet
 		BurnHeight:  now,
 		Hyperparams: params.Defaults,
 	})
-}
-
-func (k *Keeper) lock(ctx context.Context, owner sdk.AccAddress, nplx uint64) error {
-	if nplx == 0 {
-		return nil
-	}
-	if err := k.bank.SendCoinsFromAccountToModule(ctx, owner, LockAccount, coins(nplx)); err != nil {
-		return errorsmod.Wrapf(err, "lock %d nplx", nplx)
-	}
-	return nil
 }

@@ -34,7 +34,9 @@ func TestServe(t *testing.T) {
 	// Three blocks must pass.
 	require.EqualValues(t, 2, n.neuron(minerA).BlocksUntilServe, "asked for the next block")
 	n.Refuse(keeper.ErrRateLimited, minerA, msg)
+	n.Advance(1)
 	n.Refuse(keeper.ErrRateLimited, minerA, msg)
+	n.Advance(1)
 	require.Zero(t, n.neuron(minerA).BlocksUntilServe)
 	n.Must(minerA, msg)
 	require.Equal(t, n.Height(), n.neuron(minerA).Neuron.Endpoint.Height)

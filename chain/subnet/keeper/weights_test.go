@@ -27,7 +27,9 @@ func TestSetWeights(t *testing.T) {
 
 	require.EqualValues(t, 2, n.neuron(watcher).BlocksUntilWeights)
 	n.Refuse(keeper.ErrRateLimited, watcher, weightsMsg(watcher, 2, 1))
+	n.Advance(1)
 	n.Refuse(keeper.ErrRateLimited, watcher, weightsMsg(watcher, 2, 1))
+	n.Advance(1)
 	require.Zero(t, n.neuron(watcher).BlocksUntilWeights)
 	n.Must(watcher, weightsMsg(watcher, 2, 1))
 }

@@ -2,14 +2,16 @@ package miner
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"sync/atomic"
 	"time"
 
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
+	"google.golang.org/grpc/peer"
 	"google.golang.org/grpc/tap"
 
+	"github.com/plexusnet/plexus/client/oip"
+	"github.com/plexusnet/plexus/miner/schedule"
 	"github.com/plexusnet/plexus/proto/inference"
 )
 
@@ -34,10 +36,13 @@ func (g *gate) leave() { g.in.Add(-1) }
 // nor a sender who stalls takes more memory and time than the limits allow. Questions about state have a gate of their
 // own: a busy server still says that it lives.
 type admission struct {
-	infer   gate
-	other   gate
-	timeout time.Duration
-	refused func()
+	infer    gate
+	streams  gate
+	other    gate
+	timeout  time.Duration
+	lifetime time.Duration // of a stream
+	door     *doorkeeper
+	refused  func()
 }
 
 // maxStateRequests is how many requests other than ModelInfer are in hand at once.
@@ -50,16 +55,38 @@ func (a *admission) tap(ctx context.Context, info *tap.Info) (context.Context, e
 	if !strings.HasPrefix(info.FullMethodName, servicePrefix) {
 		return ctx, nil // health and reflection: streams that may live long, bounded per connection
 	}
-	g := &a.other
-	if info.FullMethodName == inference.GRPCInferenceService_ModelInfer_FullMethodName {
+	ctx, err := a.authenticated(ctx)
+	if err != nil {
+		return ctx, err
+	}
+	g, timeout := &a.other, a.timeout
+	switch info.FullMethodName {
+	case inference.GRPCInferenceService_ModelInfer_FullMethodName:
 		g = &a.infer
+	case inference.GRPCInferenceService_ModelStreamInfer_FullMethodName:
+		g, timeout = &a.streams, a.lifetime
 	}
 	if !g.enter() {
 		a.refused()
-		return ctx, status.Errorf(codes.ResourceExhausted, "the server has %d requests in hand and takes no more; try again later or elsewhere", g.limit)
+		return ctx, fullStatus(&schedule.FullError{RetryAfter: 50 * time.Millisecond,
+			Reason: fmt.Sprintf("the server has %d requests in hand and takes no more", g.limit)})
 	}
-	ctx, cancel := context.WithTimeout(ctx, a.timeout)
+	ctx, cancel := context.WithTimeout(ctx, timeout)
 	// The server ends the request's context when it is done with it, whatever came of it.
 	context.AfterFunc(ctx, func() { cancel(); g.leave() })
 	return ctx, nil
+}
+
+// authenticated finds out who asks before anything else is looked at.
+func (a *admission) authenticated(ctx context.Context) (context.Context, error) {
+	p, ok := peer.FromContext(ctx)
+	if !ok {
+		return ctx, nil
+	}
+	auth, mutual := p.AuthInfo.(oip.AuthInfo)
+	ctx, err := a.door.admit(ctx, auth, mutual)
+	if err != nil {
+		a.refused()
+	}
+	return ctx, err
 }

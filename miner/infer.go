@@ -2,6 +2,9 @@ package miner
 
 import (
 	"context"
+	"crypto/ed25519"
+	"encoding/base64"
+	"encoding/hex"
 	"errors"
 	"log/slog"
 	"slices"
@@ -15,6 +18,7 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	"github.com/plexusnet/plexus/client/oip"
+	"github.com/plexusnet/plexus/client/receipt"
 	"github.com/plexusnet/plexus/miner/schedule"
 	"github.com/plexusnet/plexus/models"
 	"github.com/plexusnet/plexus/models/batching"
@@ -70,7 +74,37 @@ func (s *Server) ModelInfer(ctx context.Context, req *inference.ModelInferReques
 	counts.success.add(took)
 	counts.last.Store(start.UnixMilli())
 	s.answered(served.Name, start, nil)
-	return oip.Response{Model: served.Name, Version: served.Version, ID: req.Id, Outputs: outputs}.Message(), nil
+	resp := oip.Response{Model: served.Name, Version: served.Version, ID: req.Id, Outputs: outputs}.Message()
+	if req.Parameters[receipt.Parameter].GetBoolParam() {
+		if err := s.sign(served, req, outputs, resp); err != nil {
+			return nil, err
+		}
+	}
+	return resp, nil
+}
+
+// sign adds a receipt to a response.
+func (s *Server) sign(served Served, req *inference.ModelInferRequest, outputs []models.Tensor, resp *inference.ModelInferResponse) error {
+	key := s.cfg.Identity.NodeKey()
+	if key == nil {
+		return status.Error(codes.FailedPrecondition, "this miner has no node key to sign a receipt with")
+	}
+	inputs, err := oip.Inputs(req)
+	if err != nil {
+		return statusError(err)
+	}
+	height := s.cfg.Directory.Height()
+	signature := receipt.Of(req.ModelName, inputs, served.SHA256, outputs, height).Sign(key)
+	text := func(s string) *inference.InferParameter {
+		return &inference.InferParameter{ParameterChoice: &inference.InferParameter_StringParam{StringParam: s}}
+	}
+	resp.Parameters = map[string]*inference.InferParameter{
+		receipt.Parameter:       text(base64.StdEncoding.EncodeToString(signature)),
+		receipt.ParameterKey:    text(base64.StdEncoding.EncodeToString(key.Public().(ed25519.PublicKey))),
+		receipt.ParameterModel:  text(hex.EncodeToString(served.SHA256[:])),
+		receipt.ParameterHeight: {ParameterChoice: &inference.InferParameter_Int64Param{Int64Param: int64(height)}},
+	}
+	return nil
 }
 
 // run waits for a slot and runs the model, together with other requests where that is faster.
@@ -81,7 +115,8 @@ func (s *Server) run(ctx context.Context, served Served, req *inference.ModelInf
 	}
 	wanted := wantedOutputs(req)
 	call := &batching.Call{Ctx: ctx, Inputs: inputs}
-	ask := schedule.Request{Bytes: bytesOf(inputs), Payload: call, Rows: 1}
+	who := callerOf(ctx)
+	ask := schedule.Request{Caller: who.name, Weight: who.weight, Bytes: bytesOf(inputs), Payload: call, Rows: 1}
 	if served.MaxRows > 1 {
 		if err := checkInputs(served.Model, inputs); err != nil {
 			return nil, err

@@ -15,7 +15,7 @@ var ErrPlaintextListen = errors.New("plaintext listener beyond this machine")
 // Listen opens a TCP listener. Plaintext beyond this machine must be allowed by insecure.
 func Listen(address string, identity oip.Identity, insecure bool) (net.Listener, error) {
 	if identity.Plaintext() && !insecure && !oip.Loopback(address) {
-		return nil, fmt.Errorf("%w: %s; give --tls-cert and --tls-key, listen on 127.0.0.1, or allow it with --insecure", ErrPlaintextListen, address)
+		return nil, fmt.Errorf("%w: %s; give --node-key (or --tls-cert and --tls-key), listen on 127.0.0.1, or allow it with --insecure", ErrPlaintextListen, address)
 	}
 	return listen(address, "--listen")
 }
@@ -23,7 +23,7 @@ func Listen(address string, identity oip.Identity, insecure bool) (net.Listener,
 // ListenREST opens a listener for ServeREST, under the rules of Listen.
 func ListenREST(address string, identity oip.Identity, insecure bool) (net.Listener, error) {
 	if identity.Plaintext() && !insecure && !oip.Loopback(address) {
-		return nil, fmt.Errorf("%w: %s; give --tls-cert and --tls-key, serve REST on 127.0.0.1, or allow it with --insecure", ErrPlaintextListen, address)
+		return nil, fmt.Errorf("%w: %s; give --node-key (or --tls-cert and --tls-key), serve REST on 127.0.0.1, or allow it with --insecure", ErrPlaintextListen, address)
 	}
 	return listen(address, "--rest")
 }

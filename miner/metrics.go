@@ -51,6 +51,9 @@ func NewMetrics() *Metrics {
 	return m
 }
 
+// Register adds what another part of the program measures, such as its GPUs.
+func (m *Metrics) Register(c prometheus.Collector) { m.registry.MustRegister(c) }
+
 // Serve answers GET /metrics on a loopback address until ctx ends.
 func (m *Metrics) Serve(ctx context.Context, lis net.Listener) error {
 	mux := http.NewServeMux()

@@ -174,7 +174,17 @@ func (s *Server) admitREST(next http.Handler) http.Handler {
 		if address, err := net.ResolveTCPAddr("tcp", r.RemoteAddr); err == nil {
 			ctx = peer.NewContext(ctx, &peer.Peer{Addr: address})
 		}
-		err := func() (err error) {
+		auth, mutual := oip.AuthInfo{}, s.cfg.Identity.Mutual()
+		if mutual && r.TLS != nil {
+			auth = s.cfg.Identity.Authenticate(r.TLS.PeerCertificates)
+		}
+		ctx, err := s.door.admit(ctx, auth, mutual)
+		if err != nil {
+			s.cfg.Metrics.refused.Inc()
+			restError(w, err)
+			return
+		}
+		err = func() (err error) {
 			defer s.recovered(r.URL.Path, &err)
 			next.ServeHTTP(w, r.WithContext(ctx))
 			return nil

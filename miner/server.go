@@ -40,6 +40,8 @@ type ServerConfig struct {
 	MaxStreams      int           // requests at once on one connection; 128
 	IdleTimeout     time.Duration // after which an unused connection is closed; 5 min
 	DrainTimeout    time.Duration // what requests in hand get to finish on shutdown; 15 s
+	Policy          Policy        // who may call, where connections are mutually authenticated
+	Directory       *Directory    // of the accounts that go first; nobody when nil
 	ModelControl    bool          // callers on this machine may load and unload models
 	Metrics         *Metrics      // counted for nobody when nil
 	Log             *slog.Logger  // silent when nil
@@ -83,6 +85,7 @@ type Server struct {
 	library  Library
 	cfg      ServerConfig
 	queue    *schedule.Queue
+	door     *doorkeeper
 	draining atomic.Bool
 }
 
@@ -90,6 +93,7 @@ type Server struct {
 func NewServer(library Library, cfg ServerConfig) *Server {
 	cfg = cfg.withDefaults()
 	s := &Server{library: library, cfg: cfg, queue: schedule.New(schedule.Options{Slots: cfg.Slots, Queue: cfg.MaxInFlight, MaxBytes: cfg.MaxMemoryBytes})}
+	s.door = &doorkeeper{policy: cfg.Policy, directory: cfg.Directory}
 	cfg.Metrics.statistics.waiting.Store(s.queue)
 	return s
 }
@@ -135,8 +139,9 @@ func (s *Server) drain(server *grpc.Server, checks *health.Server) {
 }
 
 func (s *Server) grpcServer() *grpc.Server {
-	admission := &admission{timeout: s.cfg.RequestTimeout, refused: s.cfg.Metrics.refused.Inc}
+	admission := &admission{timeout: s.cfg.RequestTimeout, lifetime: s.cfg.IdleTimeout, door: s.door, refused: s.cfg.Metrics.refused.Inc}
 	admission.infer.limit = int64(s.cfg.MaxInFlight)
+	admission.streams.limit = int64(s.cfg.MaxInFlight)
 	admission.other.limit = maxStateRequests
 	return grpc.NewServer(
 		grpc.Creds(s.cfg.Identity.Credentials()),
@@ -146,7 +151,6 @@ func (s *Server) grpcServer() *grpc.Server {
 		grpc.MaxHeaderListSize(16<<10),
 		grpc.ForceServerCodecV2(oip.NewCodec()),
 		grpc.NumStreamWorkers(uint32(4*runtime.NumCPU())),
-		grpc.SharedWriteBuffer(true), // an idle connection holds none
 		grpc.StaticStreamWindowSize(s.window()),
 		grpc.StaticConnWindowSize(2*s.window()),
 		grpc.ConnectionTimeout(10*time.Second),

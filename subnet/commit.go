@@ -3,6 +3,7 @@ package subnet
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/plexusnet/plexus/consensus"
 )
@@ -168,13 +169,18 @@ func (c Commit) CheckHolder(h Holder) error {
 	return nil
 }
 
-// CheckOpened applies to an opened opinion, in a subnet of n uids of which some
-// are vacant, the checks of protocol section 7 that were not made when it was committed, and
+// CheckOpened applies to an opened opinion, in a subnet of n neurons, the
+// checks of protocol section 7 that were not made when it was committed, and
 // returns the row to store. What held at the commit need not hold any more:
-// the epoch masks what has lost its permit since.
+// the epoch masks what has lost its permit since, and weights toward uids that
+// are vacant by now are left out.
 func (h Hyperparams) CheckOpened(n int, vacant []uint16, o Opinion) (consensus.Row, error) {
 	if err := h.checkVersion(o); err != nil {
 		return nil, err
 	}
-	return h.buildRow(n, vacant, o)
+	row, err := h.buildRow(n, nil, o)
+	if err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(row, func(e consensus.Entry) bool { return slices.Contains(vacant, e.UID) }), nil
 }

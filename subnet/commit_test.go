@@ -160,3 +160,10 @@ func TestCommitHeightMasks(t *testing.T) {
 	require.Zero(t, epoch(499).Miners[2])
 	require.NotZero(t, epoch(499).Miners[3])
 }
+
+func TestOpenedRowsLeaveOutWhoIsGone(t *testing.T) {
+	h := DefaultHyperparams()
+	row, err := h.CheckOpened(4, []uint16{2}, Opinion{UIDs: []uint32{3, 2, 0}, Values: []uint32{10, 20, 5}})
+	require.NoError(t, err)
+	require.Equal(t, consensus.Row{{UID: 0, Value: 16384}, {UID: 3, Value: 32768}}, row, "scaled as it was committed")
+}

@@ -83,18 +83,17 @@ func dutyFreeFees(k *keeper.Keeper, pulses *pulseGate) ante.TxFeeChecker {
 }
 
 // onlyDuties tells whether every message of a transaction is free of fees.
-// Pulses are free among themselves alone: they would take the others past the
-// checks of duties.
+// Pulses are free among themselves alone: beside duties they would take those
+// past the checks that duties owe for paying nothing.
 func onlyDuties(ctx sdk.Context, k *keeper.Keeper, pulses *pulseGate, tx sdk.Tx) (bool, error) {
 	msgs := tx.GetMsgs()
 	_, duties := dutiesOf(tx)
 	for _, msg := range msgs {
-		free, err := false, error(nil)
-		if duties {
-			free, err = k.IsDuty(ctx, msg)
-		} else if pulse, ok := msg.(*subnetv1.MsgSubmitPulse); ok && pulses.admit(ctx, pulse) {
-			free, err = k.IsUsefulPulse(ctx, pulse)
+		pulse, isPulse := msg.(*subnetv1.MsgSubmitPulse)
+		if !duties && !(isPulse && pulses.admit(ctx, pulse)) {
+			return false, nil
 		}
+		free, err := k.IsDuty(ctx, msg)
 		if err != nil || !free {
 			return false, err
 		}

@@ -69,6 +69,7 @@ func TestDutiesPayNoFee(t *testing.T) {
 }
 
 func TestEverythingElsePays(t *testing.T) {
+	chain := pricey(t)
 	send := banktypes.NewMsgSend(alice.Address(), hotkey.Address(), sdk.NewCoins(sdk.NewCoin(network.Denom, sdkmath.OneInt())))
 	unregistered := serve()
 	unregistered.Hotkey = alice.String()
@@ -90,7 +91,6 @@ func TestEverythingElsePays(t *testing.T) {
 		{"a duty beside another message", hotkey, []sdk.Msg{selfWeight(), mixed}, sdkerrors.ErrInsufficientFee},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			chain := pricey(t)
 			_, err := chain.Do(apptest.Tx{Signer: c.signer, Msgs: c.msgs})
 			require.ErrorIs(t, err, c.want)
 			_, err = chain.Do(apptest.Tx{Signer: c.signer, Msgs: c.msgs, Fee: apptest.Gas - 1})

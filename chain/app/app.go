@@ -3,6 +3,7 @@ package app
 import (
 	"encoding/json"
 	"fmt"
+	"sync"
 	"time"
 
 	abci "github.com/cometbft/cometbft/abci/types"
@@ -84,6 +85,7 @@ type App struct {
 	basics       module.BasicManager
 	configurator module.Configurator
 	observe      func(height int64, blockTime time.Time) // nil: nobody watches
+	closing      func() error
 }
 
 // moduleAccounts lists the accounts that belong to modules, with what each may
@@ -134,6 +136,7 @@ func New(logger log.Logger, db dbm.DB, load bool, options servertypes.AppOptions
 			distrtypes.StoreKey, govtypes.StoreKey, consensustypes.StoreKey, upgradetypes.StoreKey,
 			authzkeeper.StoreKey, feegrant.StoreKey, evidencetypes.StoreKey, subnetkeeper.StoreKey,
 		),
+		closing: sync.OnceValue(base.Close),
 	}
 	if err := a.buildKeepers(logger, options); err != nil {
 		return nil, err
@@ -219,6 +222,10 @@ func (a *App) initChain(ctx sdk.Context, req *abci.RequestInitChain) (*abci.Resp
 	}
 	return a.modules.InitGenesis(ctx, a.encoding.Codec, genesis)
 }
+
+// Close closes the databases. The engine and the server that runs it both do
+// so; the second finds it done.
+func (a *App) Close() error { return a.closing() }
 
 // OnCommit calls observe after every block, with its height and time, before
 // the node goes on to the next. What observe does cannot reach the state.

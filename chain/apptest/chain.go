@@ -18,6 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	errorsmod "cosmossdk.io/errors"
+	"cosmossdk.io/log/v2"
 	sdkmath "cosmossdk.io/math"
 
 	servertypes "github.com/cosmos/cosmos-sdk/server/types"
@@ -38,9 +39,9 @@ const (
 	BlockTime = 12 * time.Second
 	// Gas is what transactions may use if they do not say otherwise.
 	Gas = 2_000_000
-	// crashEvery is the mean number of blocks between two crashes of the
-	// instance that crashes.
-	crashEvery = 12
+	// firstCrash bounds the number of blocks before the first crash of the
+	// instance that crashes; after each crash the bound doubles.
+	firstCrash = 12
 )
 
 // Config describes a chain at its genesis.
@@ -79,7 +80,6 @@ type Chain struct {
 	sets      [3][]abci.ValidatorUpdate // that sign the last block, the next, and the one after
 	absent    map[string]bool           // consensus addresses that do not sign
 	misdeeds  []abci.Misbehavior
-	quiet     bool
 }
 
 // New starts a chain and makes its first block: before that a node has no state
@@ -263,8 +263,8 @@ func (c *Chain) Export() *servertypes.ExportedApp {
 // Context reads the state after the last block, for keepers. What is written
 // to it is lost.
 func (c *Chain) Context() sdk.Context {
-	ctx, _ := c.instances[0].app.NewUncachedContext(false, cmtproto.Header{ChainID: ChainID, Height: c.height}).CacheContext()
-	return ctx
+	header := cmtproto.Header{ChainID: ChainID, Height: c.height, Time: c.timeOf(c.height)}
+	return sdk.NewContext(c.App().CommitMultiStore().CacheMultiStore(), header, false, log.NewNopLogger())
 }
 
 // App returns the instance that answers queries.

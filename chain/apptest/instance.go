@@ -32,6 +32,9 @@ type instance struct {
 	cfg  Config
 	db   dbm.DB
 	app  *app.App
+
+	untilCrash int // blocks
+	bound      int // of untilCrash
 }
 
 func newInstance(k kind, cfg Config) (*instance, error) {
@@ -73,7 +76,7 @@ func (in *instance) run(req *abci.RequestFinalizeBlock, rng *randv2.Rand) (*abci
 	if err != nil {
 		return nil, err
 	}
-	crash := in.kind == crashing && rng.IntN(crashEvery) == 0
+	crash := in.crashes(rng)
 	// Before the first commit there is nothing to open again.
 	if crash && in.app.LastBlockHeight() > 0 && rng.IntN(2) == 0 {
 		if err := in.open(); err != nil {
@@ -91,6 +94,25 @@ func (in *instance) run(req *abci.RequestFinalizeBlock, rng *randv2.Rand) (*abci
 		return res, in.reopen(req.Height, res.AppHash)
 	}
 	return res, nil
+}
+
+// crashes decides whether the instance crashes in this block. Crashes become
+// rarer, for every one costs as much as many blocks.
+func (in *instance) crashes(rng *randv2.Rand) bool {
+	if in.kind != crashing {
+		return false
+	}
+	if in.bound == 0 {
+		in.bound = firstCrash
+		in.untilCrash = rng.IntN(in.bound)
+	}
+	if in.untilCrash > 0 {
+		in.untilCrash--
+		return false
+	}
+	in.bound *= 2
+	in.untilCrash = rng.IntN(in.bound)
+	return true
 }
 
 // reopen starts the application again from its database and compares where it

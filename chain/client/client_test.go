@@ -328,6 +328,13 @@ func TestCallErrors(t *testing.T) {
 	require.ErrorContains(t, other, "bad bech32")
 	require.NoError(t, callError(t.Context(), "x", nil))
 
+	soon, cancelSoon := context.WithTimeout(t.Context(), deadlineSlack/2)
+	defer cancelSoon()
+	require.NotErrorIs(t, callError(soon, "x", status.Error(codes.DeadlineExceeded, "noticed early")), ErrUnavailable)
+	late, cancelLate := context.WithTimeout(t.Context(), time.Hour)
+	defer cancelLate()
+	require.ErrorIs(t, callError(late, "x", status.Error(codes.DeadlineExceeded, "one call")), ErrUnavailable)
+
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
 	err := callError(ended, "x", status.Error(codes.Unavailable, "down"))

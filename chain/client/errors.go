@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -21,6 +22,10 @@ var (
 	// ErrWrongChain: the node serves another chain than Config.ChainID.
 	ErrWrongChain = errors.New("wrong chain")
 )
+
+// catchingUp is how a node that has just come back refuses transactions until
+// it is at the height of the network. The engine gives it no code.
+const catchingUp = "endpoint is closed while node is catching up"
 
 // TxError is the chain's refusal of a transaction. Codespace and Code identify
 // the reason; Log says it in words. Hash is empty when the transaction was
@@ -54,11 +59,17 @@ func callError(outer context.Context, what string, err error) error {
 		return fmt.Errorf("%s: %w", what, outer.Err())
 	}
 	st := status.Convert(err)
+	if st.Code() == codes.DeadlineExceeded && atDeadline(outer) {
+		return fmt.Errorf("%s: %w", what, context.DeadlineExceeded)
+	}
 	switch st.Code() {
 	case codes.Unavailable, codes.DeadlineExceeded:
 		return fmt.Errorf("%s: %w: %s", what, ErrUnavailable, st.Message())
 	case codes.NotFound:
 		return fmt.Errorf("%s: %w: %s", what, ErrNotFound, st.Message())
+	}
+	if strings.Contains(st.Message(), catchingUp) {
+		return fmt.Errorf("%s: %w: %s", what, ErrUnavailable, st.Message())
 	}
 	// Errors that the SDK raises itself travel as Unknown, with their number in
 	// the message's fixed prefix.
@@ -71,6 +82,16 @@ func callError(outer context.Context, what string, err error) error {
 		return fmt.Errorf("%s: %w: %s", what, ErrNotFound, st.Message())
 	}
 	return fmt.Errorf("%s: %w", what, err)
+}
+
+// deadlineSlack is how much earlier than the caller's context both ends of a
+// call may notice its deadline.
+const deadlineSlack = 100 * time.Millisecond
+
+// atDeadline tells whether ctx ends about now.
+func atDeadline(ctx context.Context) bool {
+	deadline, ok := ctx.Deadline()
+	return ok && time.Until(deadline) < deadlineSlack
 }
 
 // registeredError reads the prefix "codespace C code N: " that errors of the

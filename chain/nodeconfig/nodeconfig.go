@@ -36,8 +36,13 @@ const (
 
 	// KeyBlockTime is the key of app.toml that steers the pace of blocks.
 	KeyBlockTime = "pace.block-time"
+	// KeyTelemetry is the key of app.toml that turns metrics on.
+	KeyTelemetry = "telemetry.enabled"
 
 	serviceName = "plexus"
+	// metricsRetention is how many seconds a metric that does not change any
+	// more is still shown once telemetry is enabled.
+	metricsRetention = 600
 )
 
 // AppTemplate is app.toml, to be filled with Settings.
@@ -73,7 +78,9 @@ func Default() Settings {
 	s.API.Enable = true
 	s.GRPC.Enable = true
 	s.StateSync.SnapshotInterval = SnapshotInterval
-	s.Telemetry.ServiceName = serviceName
+	//lint:ignore SA1019 it is what the SDK's server reads to offer metrics on the REST port
+	telemetry := &s.Telemetry
+	telemetry.ServiceName, telemetry.PrometheusRetentionTime = serviceName, metricsRetention
 	return s
 }
 

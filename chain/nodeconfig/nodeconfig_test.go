@@ -23,15 +23,14 @@ func TestWhatIsWrittenIsReadAgain(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "app.toml")
 	want := Default()
 	want.Pace.BlockTime = 1500 * time.Millisecond
-	want.Telemetry.Enabled = true
 	want.StateSync.SnapshotInterval = 20
 	require.NoError(t, WriteApp(path, want))
 	got := read(t, path)
 	require.Equal(t, want.Pace, got.Pace)
 	require.Equal(t, want.MinGasPrices, got.MinGasPrices)
 	require.Equal(t, want.StateSync, got.StateSync)
-	require.True(t, got.Telemetry.Enabled)
-	require.Equal(t, "plexus", got.Telemetry.ServiceName)
+	//lint:ignore SA1019 as in Default
+	require.Equal(t, want.Telemetry, got.Telemetry)
 	require.True(t, got.API.Enable)
 }
 

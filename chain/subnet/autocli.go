@@ -43,7 +43,7 @@ func queryCommands() []*autocliv1.RpcCommandOptions {
 			RpcMethod: "Commits", Use: "commits NETUID", Short: "Show hidden weights, and what became of them", PositionalArgs: args("netuid"),
 			FlagOptions: map[string]*autocliv1.FlagOptions{"hotkey": {Usage: "of one hotkey only"}},
 		},
-		{RpcMethod: "Pulse", Use: "pulse", Short: "Show the beacon and the rounds that hidden weights wait for"},
+		{RpcMethod: "Pulse", Use: "pulse", Short: "Show the last beacon round that the chain accepted"},
 	}
 	for _, byHand := range []string{"Subnets", "Subnet", "Metagraph", "Neuron", "Weights", "History", "Positions", "RootWeights", "Emission"} {
 		commands = append(commands, &autocliv1.RpcCommandOptions{RpcMethod: byHand, Skip: true})
@@ -74,16 +74,16 @@ func txCommands() []*autocliv1.RpcCommandOptions {
 		},
 		{RpcMethod: "Deregister", Use: "deregister NETUID HOTKEY", Short: "Give up a uid, as its coldkey or hotkey", PositionalArgs: args("netuid", "hotkey")},
 		{RpcMethod: "BindHotkey", Use: "bind-hotkey HOTKEY", Short: "Make your validator's stake count for a hotkey", PositionalArgs: args("hotkey")},
-		{RpcMethod: "SwapHotkey", Use: "swap-hotkey HOTKEY NEW-HOTKEY", Short: "Move everything a hotkey has to an unused one, for a price", PositionalArgs: args("hotkey", "new_hotkey")},
 		{
 			RpcMethod: "SubmitPulse", Use: "submit-pulse ROUND SIGNATURE", PositionalArgs: args("round", "signature"),
 			Short: "Bring a beacon round to the chain (plexus beacon does this itself)",
 		},
+		{RpcMethod: "SwapHotkey", Use: "swap-hotkey HOTKEY NEW-HOTKEY", Short: "Move everything a hotkey has to an unused one, for a price", PositionalArgs: args("hotkey", "new_hotkey")},
 		{RpcMethod: "SwapColdkey", Use: "swap-coldkey NEW-COLDKEY", Short: "Move your hotkeys, neurons and subnets to another coldkey, for a price", PositionalArgs: args("new_coldkey")},
 	}
 	for _, other := range []string{
 		"Serve", "SetWeights", "SetRootWeights", "SetHyperparams", "SetIdentity", // by hand: lists, and messages within messages
-		"CommitWeights", "CommitHash", // by hand: what is hidden is made here
+		"CommitWeights", "CommitHash", // by hand: sealed here
 		"UpdateParams", // by governance only
 	} {
 		commands = append(commands, &autocliv1.RpcCommandOptions{RpcMethod: other, Skip: true})

@@ -42,6 +42,8 @@ type Endpoint struct {
 type Dialer struct {
 	// Insecure allows plaintext to other machines.
 	Insecure bool
+	// Identity is shown to miners that announce a TLS key; the zero value shows nothing.
+	Identity Identity
 	// MaxMessageBytes bounds a response; DefaultMaxMessageBytes when 0.
 	MaxMessageBytes int
 }
@@ -80,7 +82,8 @@ func (d Dialer) credentials(e Endpoint) (credentials.TransportCredentials, error
 		return nil, fmt.Errorf("%w: %s announces no TLS key; allow it with --insecure", ErrPlaintext, e.Address)
 	}
 	return credentials.NewTLS(&tls.Config{
-		MinVersion: tls.VersionTLS13,
+		MinVersion:           tls.VersionTLS13,
+		GetClientCertificate: d.Identity.clientCertificate(),
 		// The chain names the key, so no authority vouches for it and no host name is compared.
 		InsecureSkipVerify: true,
 		VerifyConnection: func(state tls.ConnectionState) error {
@@ -99,9 +102,11 @@ func KeyHash(cert *x509.Certificate) []byte {
 	return sum[:]
 }
 
-// Identity is what a server shows to those who connect. The zero value is plaintext.
+// Identity is what one side of a connection shows to the other. The zero value is plaintext.
 type Identity struct {
-	cert *tls.Certificate
+	cert    *tls.Certificate // plain TLS
+	node    *nodeIdentity    // mutual TLS: docs/protocol.md section 8
+	chainID string
 }
 
 // LoadIdentity reads a certificate and its private key from PEM files.
@@ -119,30 +124,52 @@ func LoadIdentity(certFile, keyFile string) (Identity, error) {
 }
 
 // Plaintext reports whether nothing is encrypted.
-func (i Identity) Plaintext() bool { return i.cert == nil }
+func (i Identity) Plaintext() bool { return i.cert == nil && i.node == nil }
+
+// Mutual reports whether peers are asked who they are.
+func (i Identity) Mutual() bool { return i.node != nil }
 
 // KeyHash returns what to announce; nil for plaintext.
 func (i Identity) KeyHash() []byte {
-	if i.cert == nil {
+	switch {
+	case i.node != nil:
+		return KeyHash(i.node.current().Leaf)
+	case i.cert != nil:
+		return KeyHash(i.cert.Leaf)
+	default:
 		return nil
 	}
-	return KeyHash(i.cert.Leaf)
 }
 
 // Credentials returns the server's side of a connection.
 func (i Identity) Credentials() credentials.TransportCredentials {
-	if i.cert == nil {
+	switch {
+	case i.Plaintext():
 		return insecure.NewCredentials()
+	case i.Mutual():
+		return mutual{TransportCredentials: credentials.NewTLS(i.TLS()), chainID: i.chainID}
+	default:
+		return credentials.NewTLS(i.TLS())
 	}
-	return credentials.NewTLS(i.TLS())
 }
 
 // TLS returns the server's side of a connection for other protocols; nil for plaintext.
 func (i Identity) TLS() *tls.Config {
-	if i.cert == nil {
+	switch {
+	case i.node != nil:
+		return &tls.Config{
+			MinVersion:     tls.VersionTLS13,
+			GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return i.node.current(), nil },
+			// A peer without a certificate, or with a bad one, is told so in the protocol's own terms, not by a broken
+			// connection; the account in it is checked after the handshake, which proves that the peer holds its key.
+			ClientAuth:             tls.RequestClientCert,
+			SessionTicketsDisabled: true, // each connection is authenticated
+		}
+	case i.cert != nil:
+		return &tls.Config{MinVersion: tls.VersionTLS13, Certificates: []tls.Certificate{*i.cert}}
+	default:
 		return nil
 	}
-	return &tls.Config{MinVersion: tls.VersionTLS13, Certificates: []tls.Certificate{*i.cert}}
 }
 
 // Loopback reports whether host:port (or a bare host) is this machine and no other, without asking a name server.

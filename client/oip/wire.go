@@ -20,10 +20,21 @@ const (
 
 // Codec is protobuf as every gRPC program speaks it, with a shorter way for inference messages: a Received keeps the
 // raw contents where they were received, and the raw contents of a ModelInferResponse are sent from where they are.
-type Codec struct{ std encoding.CodecV2 }
+type Codec struct {
+	std  encoding.CodecV2
+	pool mem.BufferPool
+}
 
 // NewCodec returns the codec for a server, to be given to grpc.ForceServerCodecV2.
-func NewCodec() Codec { return Codec{std: encoding.GetCodecV2(grpcproto.Name)} }
+func NewCodec() Codec {
+	// The default pool knows nothing between 32 KiB and 1 MiB, and clears what it hands out: a message of 33 KiB would
+	// cost the clearing of a megabyte.
+	var sizes []int
+	for size := 1 << 10; size <= DefaultMaxMessageBytes; size *= 2 {
+		sizes = append(sizes, size)
+	}
+	return Codec{std: encoding.GetCodecV2(grpcproto.Name), pool: mem.NewTieredBufferPool(sizes...)}
+}
 
 // Name implements encoding.CodecV2: on the wire it is protobuf.
 func (c Codec) Name() string { return grpcproto.Name }
@@ -39,7 +50,7 @@ func (c Codec) Marshal(v any) (mem.BufferSlice, error) {
 // Unmarshal implements encoding.CodecV2.
 func (c Codec) Unmarshal(data mem.BufferSlice, v any) error {
 	if r, ok := v.(*Received); ok {
-		return r.unmarshal(data)
+		return r.unmarshal(data, c.pool)
 	}
 	return c.std.Unmarshal(data, v)
 }
@@ -58,8 +69,8 @@ func (r *Received) Free() {
 	}
 }
 
-func (r *Received) unmarshal(data mem.BufferSlice) error {
-	buffer := data.MaterializeToBuffer(mem.DefaultBufferPool())
+func (r *Received) unmarshal(data mem.BufferSlice, pool mem.BufferPool) error {
+	buffer := data.MaterializeToBuffer(pool)
 	if err := UnmarshalRequest(buffer.ReadOnlyData(), &r.Request); err != nil {
 		buffer.Free()
 		return err

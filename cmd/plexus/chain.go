@@ -6,6 +6,7 @@ import (
 
 	cmtcfg "github.com/cometbft/cometbft/config"
 	dbm "github.com/cosmos/cosmos-db"
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/spf13/cast"
 	"github.com/spf13/cobra"
 
@@ -23,6 +24,7 @@ import (
 	genutilcli "github.com/cosmos/cosmos-sdk/x/genutil/client/cli"
 
 	"github.com/plexusnet/plexus/chain/app"
+	"github.com/plexusnet/plexus/chain/metrics"
 	"github.com/plexusnet/plexus/chain/nodeconfig"
 	"github.com/plexusnet/plexus/chain/pace"
 )
@@ -141,17 +143,22 @@ func (n *nodeBuilder) watchStart(root *cobra.Command) {
 
 func (n *nodeBuilder) open(logger log.Logger, db dbm.DB, options servertypes.AppOptions) servertypes.Application {
 	chain := openNode(logger, db, options)
-	target := cast.ToDuration(options.Get(nodeconfig.KeyBlockTime))
-	if n.comet == nil || target <= 0 {
+	if target := cast.ToDuration(options.Get(nodeconfig.KeyBlockTime)); n.comet != nil && target > 0 {
+		// The engine reads its pause from this configuration right after it has
+		// committed a block, in the goroutine that calls us.
+		pacer := pace.New(target)
+		chain.OnCommit(func(height int64, blockTime time.Time) {
+			n.comet.Consensus.TimeoutCommit = pacer.Pause(height, blockTime)
+		})
+	}
+	if !cast.ToBool(options.Get(nodeconfig.KeyTelemetry)) {
 		return chain
 	}
-	// The engine reads its pause from this configuration right after it has
-	// committed a block, in the goroutine that calls us.
-	pacer := pace.New(target)
-	chain.OnCommit(func(height int64, blockTime time.Time) {
-		n.comet.Consensus.TimeoutCommit = pacer.Pause(height, blockTime)
-	})
-	return chain
+	observed, err := metrics.Watch(chain, prometheus.DefaultRegisterer)
+	if err != nil {
+		panic(err) // as openNode does, for the same want of a way to return it
+	}
+	return observed
 }
 
 // exportState returns the state after a block, the latest if height is -1.

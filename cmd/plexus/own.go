@@ -6,6 +6,7 @@ import (
 
 	beaconcmd "github.com/plexusnet/plexus/cmd/plexus/beacon"
 	consensuscmd "github.com/plexusnet/plexus/cmd/plexus/consensus"
+	doctorcmd "github.com/plexusnet/plexus/cmd/plexus/doctor"
 	infercmd "github.com/plexusnet/plexus/cmd/plexus/infer"
 	localnetcmd "github.com/plexusnet/plexus/cmd/plexus/localnet"
 	minercmd "github.com/plexusnet/plexus/cmd/plexus/miner"
@@ -28,6 +29,7 @@ func addOwnCommands(root *cobra.Command) {
 		infercmd.Command(),
 		modelcmd.Command(),
 		runtimecmd.Command(),
+		doctorcmd.Command(),
 		consensuscmd.Command(),
 		testnetcmd.Command(),
 	} {

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"cosmossdk.io/client/v2/autocli"
+	"cosmossdk.io/log/v2"
 
 	"github.com/cosmos/cosmos-sdk/client"
 	clientconfig "github.com/cosmos/cosmos-sdk/client/config"
@@ -64,6 +65,7 @@ func newRoot() (*cobra.Command, error) {
 			return prepareChainCommand(cmd, clientCtx)
 		},
 	}
+	root.SetOut(os.Stdout) // what the SDK's commands print is for pipes, too
 	root.SetGlobalNormalizationFunc(alias)
 	root.AddGroup(&cobra.Group{ID: ownGroup, Title: "Models, and those who serve, score and call them:"})
 	root.AddGroup(&cobra.Group{ID: chainGroup, Title: "The chain:"})
@@ -97,7 +99,17 @@ func prepareChainCommand(cmd *cobra.Command, clientCtx client.Context) error {
 	if err := client.SetCmdClientContextHandler(clientCtx, cmd); err != nil {
 		return err
 	}
-	return server.InterceptConfigsPreRunHandler(cmd, nodeconfig.AppTemplate, nodeconfig.Default(), nodeconfig.DefaultComet())
+	serverCtx, err := server.InterceptConfigsAndCreateContext(cmd, nodeconfig.AppTemplate, nodeconfig.Default(), nodeconfig.DefaultComet())
+	if err != nil {
+		return err
+	}
+	// The SDK would log to standard output, into what `plexus export` prints.
+	logger, err := server.CreateSDKLogger(serverCtx, cmd.ErrOrStderr())
+	if err != nil {
+		return err
+	}
+	serverCtx.Logger = logger.With(log.ModuleKey, "server")
+	return server.SetCmdServerContext(cmd, serverCtx)
 }
 
 // homeOf returns the folder that a command works in.

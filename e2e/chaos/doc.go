@@ -1,8 +1,8 @@
 // Package chaos tests a network of real nodes under what happens to nodes in
-// the world: power cuts, parted networks, late joiners, a new start from an
+// the world: power cuts, parted networks, late joiners, upgrades, a new start from an
 // export. There is no code in it but tests, behind the build tag chaos:
 //
-//	go test -tags chaos ./e2e/chaos -v -timeout 40m
+//	go test -tags chaos ./e2e/chaos -v -count=1 -timeout 60m
 //
 // Variables:
 //

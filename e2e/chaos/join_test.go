@@ -147,9 +147,9 @@ func exportAndGoOn(t *testing.T, net *network) {
 	until := at + epochs*tempo
 	net.waitHeight(archive, until, syncBound)
 	net.stop(archive)
-	exported := plexus(t, "export", "--height", fmt.Sprint(at), "--home", archive.home)
+	exported := renamed(t, plexus(t, "export", "--height", fmt.Sprint(at), "--home", archive.home), net.files.ChainID+"-2")
 	want := subnetState(t, archive, until)
-	for _, n := range net.nodes[:nodeCount] {
+	for _, n := range net.nodes[:len(net.nodes)-1] {
 		net.stop(n)
 	}
 
@@ -180,6 +180,20 @@ func exportAndGoOn(t *testing.T, net *network) {
 	require.JSONEq(t, want, got, "the subnets %d blocks after the export", until-at)
 	t.Logf("exported after block %d; %d blocks and %d epochs later the subnets of both chains are equal to the unit; the new chain is at height %d",
 		at, until-at, epochs, last)
+}
+
+// renamed gives a genesis another chain id. Nodes of the old chain would be
+// taken for peers otherwise, with blocks that nobody can follow.
+func renamed(t *testing.T, genesis, chainID string) string {
+	t.Helper()
+	var doc map[string]any
+	decoder := json.NewDecoder(strings.NewReader(genesis))
+	decoder.UseNumber()
+	require.NoError(t, decoder.Decode(&doc))
+	doc["chain_id"] = chainID
+	raw, err := json.Marshal(doc)
+	require.NoError(t, err)
+	return string(raw)
 }
 
 // waitForSilence returns a height after which no transaction follows.

@@ -53,8 +53,8 @@ func (o Options) withDefaults() Options {
 
 // Plan says how a model is batched. The zero value says that it is not.
 type Plan struct {
-	MaxRows int       // rows in one run; 0 or 1: no batching
-	Reason  string    // why, in words
+	MaxRows int     // rows in one run; 0 or 1: no batching
+	Reason  string  // why, in words
 	Points  []Point // what was measured
 }
 

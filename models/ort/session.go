@@ -20,6 +20,7 @@ type Options struct {
 	Spin           bool          // let idle threads spin: quicker answers, a busy machine
 	Optimization   Optimization  // how far the graph is rewritten before it runs
 	Limits         models.Limits // on each input
+	Provider       Provider      // where it runs, as Runtime.Choose settled it; the CPU when zero
 }
 
 // Optimization is how far ONNX Runtime may rewrite a graph. Levels differ in rounding (by up to 4e-5 of the largest
@@ -127,6 +128,7 @@ func sessionOptions(o Options) (*ort.SessionOptions, error) {
 		native.SetLogSeverityLevel(ort.LoggingLevelFatal),
 		native.AddSessionConfigEntry("session.intra_op.allow_spinning", spin),
 		native.AddSessionConfigEntry("session.use_env_allocators", "1"), // the one that Open limited
+		o.Provider.appendTo(native),
 	)
 	if err != nil {
 		return nil, errors.Join(err, native.Destroy())

@@ -17,7 +17,8 @@ import (
 
 // Bounds of the parameters of commit-reveal.
 const (
-	maxBeaconPeriod = 86400 // seconds
+	maxRevealsPerBlock = 256   // a second's work
+	maxBeaconPeriod    = 86400 // seconds
 	// maxWaitSeconds bounds how far ahead a commit's round may lie.
 	maxWaitSeconds = 366 * 86400
 )
@@ -31,6 +32,9 @@ func DefaultBeacon() subnetv1.Beacon {
 // validateCommitParams reports parameters of commit-reveal that are out of
 // bounds.
 func validateCommitParams(p subnetv1.Params) error {
+	if p.MaxRevealsPerBlock < 1 || p.MaxRevealsPerBlock > maxRevealsPerBlock {
+		return fmt.Errorf("max_reveals_per_block is %d, want 1 to %d: %w", p.MaxRevealsPerBlock, maxRevealsPerBlock, subnet.ErrInvalidParams)
+	}
 	if p.FailedCommitFee > subnet.Cap {
 		return fmt.Errorf("failed_commit_fee is %d, the most is %d: %w", p.FailedCommitFee, subnet.Cap, subnet.ErrInvalidParams)
 	}
@@ -256,11 +260,11 @@ func (k *Keeper) checkOpening(ctx context.Context, msg *subnetv1.MsgCommitHash) 
 	if err != nil {
 		return opened{}, err
 	}
-	seats, err := k.seatsOf(ctx, by.subnet)
+	vacant, err := k.vacantUIDs(ctx, by.subnet)
 	if err != nil {
 		return opened{}, err
 	}
-	row, err := contents(rule, holder, by.hyper, seats, func() (*subnetv1.SealedWeights, error) { return msg.Opening, nil })
+	row, err := contents(rule, holder, by.hyper, by.subnet.Neurons, vacant, func() (*subnetv1.SealedWeights, error) { return msg.Opening, nil })
 	return opened{commit: c, row: row}, refuseCommit(err)
 }
 

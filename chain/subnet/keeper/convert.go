@@ -130,12 +130,11 @@ func DefaultParams() subnetv1.Params {
 		HyperparamsRateLimit: 720, // two epochs of the default tempo
 		HyperparamsFreeze:    10,
 		RootWeightsRateLimit: 100,
-		MaxRevealsPerBlock:   32,
 		MaxHistory:           40, // two days of epochs every 72 minutes
 		SwapCost:             subnet.PLX / 10,
-
-		Beacon:          DefaultBeacon(),
-		FailedCommitFee: subnet.PLX / 100,
+		MaxRevealsPerBlock:   32,
+		Beacon:               DefaultBeacon(),
+		FailedCommitFee:      subnet.PLX / 100,
 	}
 }
 
@@ -168,9 +167,8 @@ func ValidateParams(p subnetv1.Params) error {
 
 // Bounds of parameters that cost every node time or space.
 const (
-	maxPeriodBlocks    = 100_000_000 // 38 years
-	maxHistoryEpochs   = 1_000
-	maxRevealsPerBlock = 256 // a second's work
+	maxPeriodBlocks  = 100_000_000 // 38 years
+	maxHistoryEpochs = 1_000
 )
 
 func validatePeriods(p subnetv1.Params) error {
@@ -183,7 +181,6 @@ func validatePeriods(p subnetv1.Params) error {
 		{"hyperparams_freeze", p.HyperparamsFreeze, 0, maxPeriodBlocks},
 		// At least one block: the limit is all that bounds a message without a fee.
 		{"root_weights_rate_limit", p.RootWeightsRateLimit, 1, maxPeriodBlocks},
-		{"max_reveals_per_block", uint64(p.MaxRevealsPerBlock), 1, maxRevealsPerBlock},
 		{"max_history", uint64(p.MaxHistory), 0, maxHistoryEpochs},
 		{"swap_cost", p.SwapCost, 0, subnet.Cap},
 	} {

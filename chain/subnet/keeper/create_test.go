@@ -42,6 +42,8 @@ func TestCreateSubnet(t *testing.T) {
 }
 
 func TestCreateSubnetRefusals(t *testing.T) {
+	cfg := with(base(), func(p *subnetv1.Params) { p.MaxSubnets = 1 })
+	fresh := newTestnet(t, cfg)
 	for _, c := range []struct {
 		name    string
 		prepare func(testnet)
@@ -61,8 +63,9 @@ func TestCreateSubnetRefusals(t *testing.T) {
 		}, func(*subnetv1.MsgCreateSubnet) {}, sdkerrors.ErrInsufficientFunds},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			n := newTestnet(t, with(base(), func(p *subnetv1.Params) { p.MaxSubnets = 1 }))
+			n := fresh
 			if c.prepare != nil {
+				n = newTestnet(t, cfg)
 				c.prepare(n)
 			}
 			msg := createMsg()

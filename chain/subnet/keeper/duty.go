@@ -26,12 +26,12 @@ func DutyOf(msg sdk.Msg) (Duty, bool) {
 		return Duty{m.Hotkey, "serve", m.Netuid}, true
 	case *subnetv1.MsgSetWeights:
 		return Duty{m.Hotkey, "weights", m.Netuid}, true
+	case *subnetv1.MsgSetRootWeights:
+		return Duty{m.Hotkey, "root-weights", 0}, true
 	case *subnetv1.MsgCommitWeights:
 		return Duty{m.Hotkey, "commit", m.Netuid}, true
 	case *subnetv1.MsgCommitHash:
 		return Duty{m.Hotkey, "commit", m.Netuid}, true
-	case *subnetv1.MsgSetRootWeights:
-		return Duty{m.Hotkey, "root-weights", 0}, true
 	default:
 		return Duty{}, false
 	}
@@ -39,9 +39,13 @@ func DutyOf(msg sdk.Msg) (Duty, bool) {
 
 // IsDuty tells whether a message is the daily work of a registered hotkey,
 // which pays no fee: it is bounded by its rate limit instead. For root weights
-// a hotkey counts as registered when it is bound to a staking validator.
+// a hotkey counts as registered when it is bound to a staking validator. A
+// beacon's pulse that commits wait for is free for whoever brings it.
 // Source: protocol section 7.
 func (k *Keeper) IsDuty(ctx context.Context, msg sdk.Msg) (bool, error) {
+	if pulse, ok := msg.(*subnetv1.MsgSubmitPulse); ok {
+		return k.IsUsefulPulse(ctx, pulse)
+	}
 	duty, ok := DutyOf(msg)
 	if !ok {
 		return false, nil
@@ -63,12 +67,12 @@ func (k *Keeper) CheckDuty(ctx context.Context, msg sdk.Msg) error {
 		_, err = k.checkServe(ctx, m)
 	case *subnetv1.MsgSetWeights:
 		_, _, err = k.checkWeights(ctx, m)
+	case *subnetv1.MsgSetRootWeights:
+		_, err = k.checkRootWeights(ctx, m)
 	case *subnetv1.MsgCommitWeights:
 		_, err = k.checkCommitWeights(ctx, m)
 	case *subnetv1.MsgCommitHash:
 		err = k.checkCommitHash(ctx, m)
-	case *subnetv1.MsgSetRootWeights:
-		_, err = k.checkRootWeights(ctx, m)
 	}
 	return err
 }

@@ -79,11 +79,11 @@ func (k *Keeper) loadGraph(ctx context.Context, s subnetv1.Subnet) (*graph, erro
 	if err != nil {
 		return nil, err
 	}
-	committed, err := k.lastCommits(ctx, s.Netuid, len(neurons))
+	stakers, err := k.stakers(ctx, neurons)
 	if err != nil {
 		return nil, err
 	}
-	stakers, err := k.stakers(ctx, neurons)
+	committed, err := k.lastCommits(ctx, s.Netuid, len(neurons))
 	if err != nil {
 		return nil, err
 	}

@@ -45,9 +45,9 @@ func TestRegister(t *testing.T) {
 	}
 }
 
-// TestRegistrationPriceOnTheChain: x 1.26 after each, halved every 20 blocks.
+// TestRegistrationPriceOnTheChain: x 1.26 after each, halved every 5 blocks.
 func TestRegistrationPriceOnTheChain(t *testing.T) {
-	n := newTestnet(t, with(base(), func(p *subnetv1.Params) { p.Defaults.BurnHalfLife = 20 })).withSubnet()
+	n := newTestnet(t, with(base(), func(p *subnetv1.Params) { p.Defaults.BurnHalfLife = 5 })).withSubnet()
 	require.Equal(t, subnet.PLX, n.info().RegistrationPrice)
 	hyper, err := keeper.HyperparamsFromProto(n.subnet().Hyperparams)
 	require.NoError(t, err)
@@ -60,15 +60,16 @@ func TestRegistrationPriceOnTheChain(t *testing.T) {
 		require.Equal(t, price, before-n.Balance(alice.Address()))
 		last, lastHeight = hyper.PriceAfter(price), n.Height()
 		require.Equal(t, last, n.subnet().BurnPrice)
-		n.Advance(5)
+		n.Advance(2)
 	}
-	n.Advance(15)
+	n.Advance(3)
 	require.Equal(t, last/2, n.info().RegistrationPrice, "a half-life later")
-	n.Advance(400)
+	n.Advance(70)
 	require.Equal(t, subnet.PLX/2000, n.info().RegistrationPrice, "the floor")
 }
 
 func TestRegisterRefusals(t *testing.T) {
+	fresh := newTestnet(t, base()).withSubnet()
 	for _, c := range []struct {
 		name    string
 		signer  apptest.Account
@@ -89,8 +90,9 @@ func TestRegisterRefusals(t *testing.T) {
 		{"no hotkey", alice, nil, func(m *subnetv1.MsgRegister) { m.Hotkey = "" }, keeper.ErrInvalidRequest},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			n := newTestnet(t, base()).withSubnet()
+			n := fresh
 			if c.prepare != nil {
+				n = newTestnet(t, base()).withSubnet()
 				c.prepare(n)
 			}
 			msg := registerMsg(c.signer, minerA)

@@ -125,11 +125,11 @@ func (k *Keeper) openTimelocked(ctx context.Context, d dueCommit) error {
 	if err != nil {
 		return err
 	}
-	seats, err := k.seatsOf(ctx, s)
+	vacant, err := k.vacantUIDs(ctx, s)
 	if err != nil {
 		return err
 	}
-	row, err := contents(ruleOf(ctx, c), holder, hyper, seats, func() (*subnetv1.SealedWeights, error) {
+	row, err := contents(ruleOf(ctx, c), holder, hyper, s.Neurons, vacant, func() (*subnetv1.SealedWeights, error) {
 		return sealing.Decrypt(c.Round, d.pulse.Signature, c.Ciphertext)
 	})
 	if err != nil {
@@ -147,7 +147,7 @@ type opened struct {
 // contents opens a commit and decides whether its weights may come into force.
 // It reads no state. A panic on the way, which hostile bytes must not cause,
 // fails the commit instead of stopping the chain.
-func contents(c subnet.Commit, h subnet.Holder, hyper subnet.Hyperparams, in seats,
+func contents(c subnet.Commit, h subnet.Holder, hyper subnet.Hyperparams, neurons uint32, vacant []uint16,
 	open func() (*subnetv1.SealedWeights, error),
 ) (row consensus.Row, err error) {
 	defer func() {
@@ -166,18 +166,7 @@ func contents(c subnet.Commit, h subnet.Holder, hyper subnet.Hyperparams, in sea
 	if err := c.CheckBinding(opening); err != nil {
 		return nil, err
 	}
-	return hyper.CheckOpened(in.neurons, in.vacant, opening.Opinion)
-}
-
-// seats are the uids that weights may name.
-type seats struct {
-	neurons int
-	vacant  []uint16 // of these, who is nobody's
-}
-
-func (k *Keeper) seatsOf(ctx context.Context, s subnetv1.Subnet) (seats, error) {
-	vacant, err := k.vacantUIDs(ctx, s)
-	return seats{int(s.Neurons), vacant}, err
+	return hyper.CheckOpened(int(neurons), vacant, opening.Opinion)
 }
 
 // holder returns who has a uid, nobody where it does not exist.

@@ -77,15 +77,16 @@ func refusals() []refusal {
 // TestSetWeightsRefusals goes through the reasons in the order of protocol
 // section 7.
 func TestSetWeightsRefusals(t *testing.T) {
+	n := newTestnet(t, with(base(), func(p *subnetv1.Params) {
+		p.StakeThreshold = subnet.PLX
+		p.Defaults.MaxValidators = 1
+		p.Defaults.MinAllowedWeights = 2
+		p.Defaults.MaxWeight = 40000
+	})).withNeurons()
+	require.Equal(t, []bool{true, false, false, false}, n.metagraph().Permit)
 	for _, r := range refusals() {
 		t.Run(r.name, func(t *testing.T) {
-			n := newTestnet(t, with(base(), func(p *subnetv1.Params) {
-				p.StakeThreshold = subnet.PLX
-				p.Defaults.MaxValidators = 1
-				p.Defaults.MinAllowedWeights = 2
-				p.Defaults.MaxWeight = 40000
-			})).withNeurons()
-			require.Equal(t, []bool{true, false, false, false}, n.metagraph().Permit)
+			n.Advance(3) // past the rate limit of what came before
 			msg := weightsMsg(watcher, 2, 1, 3, 1)
 			signer := r.make(n, msg)
 			before, err := n.Subnet().Weights(context.Background(), &subnetv1.QueryWeightsRequest{Netuid: 1})

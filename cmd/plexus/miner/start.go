@@ -17,6 +17,7 @@ import (
 
 	"github.com/cosmos/cosmos-sdk/version"
 
+	chainclient "github.com/plexusnet/plexus/chain/client"
 	"github.com/plexusnet/plexus/client/amount"
 	"github.com/plexusnet/plexus/client/membership"
 	"github.com/plexusnet/plexus/client/metagraph"
@@ -26,6 +27,7 @@ import (
 	"github.com/plexusnet/plexus/miner"
 	"github.com/plexusnet/plexus/models"
 	"github.com/plexusnet/plexus/models/batching"
+	"github.com/plexusnet/plexus/models/gpu"
 	"github.com/plexusnet/plexus/models/ort"
 	"github.com/plexusnet/plexus/models/ort/library"
 	"github.com/plexusnet/plexus/models/repository"
@@ -67,6 +69,10 @@ type settings struct {
 	concurrency int
 	memory      int64
 	server      miner.ServerConfig
+	strangers   string
+	provider    string
+	strict      bool
+	tf32        bool
 	queue       int
 }
 
@@ -85,6 +91,7 @@ func startCommand() *cobra.Command {
 	}
 	chainflags.Add(cmd)
 	chainflags.AddKeys(cmd)
+	chainflags.AddIdentity(cmd)
 	f := cmd.Flags()
 	f.Uint32Var(&s.netuid, "netuid", 0, "subnet to mine in")
 	f.StringVar(&s.hotkey, "hotkey", "", "key that announces the miner, by name")
@@ -99,12 +106,20 @@ func startCommand() *cobra.Command {
 	f.BoolVar(&s.insecure, "insecure", false, "serve other machines in plaintext")
 	f.StringVar(&s.tlsCert, "tls-cert", "", "TLS certificate, PEM; self-signed will do, its key is announced on the chain")
 	f.StringVar(&s.tlsKey, "tls-key", "", "private key of the TLS certificate, PEM")
+	f.StringVar(&s.strangers, "strangers", string(miner.StrangersLimited), "callers without a node certificate, where there is a node key: open, limited or refuse")
+	f.Float64Var(&s.server.Policy.StrangerRate, "stranger-rate", 1, "requests per second of one host's strangers, where they are limited")
+	f.Float64Var(&s.server.Policy.Rate, "caller-rate", 0, "requests per second of one account; 0: no bound")
+	f.StringSliceVar(&s.server.Policy.Allow, "allow", nil, "accounts that may call, and no others")
+	f.StringSliceVar(&s.server.Policy.Block, "block", nil, "accounts that may not call")
 	f.StringVar(&s.metrics, "metrics", "", "address on this machine to serve Prometheus metrics on, such as 127.0.0.1:9500 (default: none)")
 	f.StringVar(&s.rest, "rest", "", "address to serve the protocol over HTTP with JSON on, such as 127.0.0.1:8000 (default: none)")
 	f.BoolVar(&s.batching, "batching", true, "run requests that wait together, for models that were measured at the start to gain by it")
 	f.DurationVar(&s.reload, "reload-interval", 5*time.Second, "how often to look for models that were added, changed or removed; 0: never")
 	f.BoolVar(&s.server.ModelControl, "model-control", false, "let callers on this machine load and unload models")
 	f.DurationVar(&s.watch, "watch-interval", miner.DefaultWatchInterval, "how often to look at the chain")
+	f.StringVar(&s.provider, "provider", "auto", "what runs the models: auto, cpu, cuda[:N] or tensorrt[:N]; what is named and not there is refused")
+	f.BoolVar(&s.strict, "strict-provider", false, "refuse models of which a GPU cannot run every operator")
+	f.BoolVar(&s.tf32, "use-tf32", false, "let matrix products on a GPU round to 19 bits: faster, and not what the CPU answers")
 	f.IntVar(&s.concurrency, "concurrency", 0, "requests that run at once (default: number of CPUs)")
 	f.IntVar(&s.queue, "queue", 64, "requests that wait, being read or for their turn; more are refused")
 	f.Int64Var(&s.memory, "memory-limit", ort.DefaultMaxMemoryBytes, "bytes that models may hold for weights and tensors")
@@ -132,12 +147,12 @@ func (s *settings) start(cmd *cobra.Command) error {
 	}
 	ctx, stop := chainflags.UntilSignal(cmd)
 	defer stop()
-	keeper, closeNodes, err := s.keeper(cmd, log)
+	keeper, chain, signer, closeNodes, err := s.keeper(cmd, log)
 	if err != nil {
 		return err
 	}
 	defer closeNodes()
-	identity, err := s.identity()
+	identity, err := s.identity(cmd, signer)
 	if err != nil {
 		return err
 	}
@@ -146,7 +161,12 @@ func (s *settings) start(cmd *cobra.Command) error {
 		return err
 	}
 	defer rt.Close()
-	served, err := miner.OpenModels(ctx, rt, s.models, repository.Options{Session: s.session()}, log)
+	session, closeGPU, err := s.session(rt, keeper.Metrics, log)
+	if err != nil {
+		return err
+	}
+	defer closeGPU()
+	served, err := miner.OpenModels(ctx, rt, s.models, repository.Options{Session: session}, log)
 	if err != nil {
 		return err
 	}
@@ -173,6 +193,10 @@ func (s *settings) start(cmd *cobra.Command) error {
 
 	config := s.server
 	config.Version, config.Identity, config.Metrics, config.Log = version.Version, identity, keeper.Metrics, log
+	config.Policy.Strangers, config.Directory = miner.Strangers(s.strangers), &miner.Directory{}
+	if identity.Mutual() {
+		go config.Directory.Watch(ctx, s.watch, func(ctx context.Context) (*metagraph.Metagraph, error) { return chain.Metagraph(ctx, s.netuid) })
+	}
 	config.Slots = rt.Options().MaxConcurrentRuns
 	config.MaxInFlight = config.Slots + s.queue
 	return s.run(ctx, miner.NewServer(served, config), lis, served, keeper)
@@ -206,25 +230,25 @@ func (s *settings) run(ctx context.Context, server *miner.Server, lis net.Listen
 }
 
 // keeper returns what keeps the chain informed; the endpoint is still to be said.
-func (s *settings) keeper(cmd *cobra.Command, log *slog.Logger) (*miner.Keeper, func(), error) {
+func (s *settings) keeper(cmd *cobra.Command, log *slog.Logger) (*miner.Keeper, *onchain.Chain, *chainclient.Signer, func(), error) {
 	maxBurn, err := amount.Parse(s.maxBurn)
 	if err != nil {
-		return nil, nil, fmt.Errorf("--max-burn: %w", err)
+		return nil, nil, nil, nil, fmt.Errorf("--max-burn: %w", err)
 	}
 	signers, err := chainflags.Signers(cmd, s.hotkey, s.coldkey)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, nil, err
 	}
 	nodes, err := chainflags.DialNodes(cmd)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, nil, err
 	}
 	chain := onchain.New(nodes, onchain.Keys{Hotkey: signers[0], Coldkey: signers[1]}, log)
 	return &miner.Keeper{
 		Member: membership.Member{Netuid: s.netuid, Hotkey: signers[0].Address(), HotkeyName: s.hotkey,
 			CanRegister: signers[1] != nil, MaxBurn: maxBurn, Chain: chain, Log: log},
 		Chain: chain, Interval: s.watch, Metrics: miner.NewMetrics(), Log: log,
-	}, nodes.Close, nil
+	}, chain, signers[0], nodes.Close, nil
 }
 
 func (s *settings) check() error {
@@ -235,22 +259,45 @@ func (s *settings) check() error {
 	if s.queue < 0 || s.concurrency < 0 {
 		errs = append(errs, errors.New("--queue and --concurrency: want 0 or more"))
 	}
+	policy := s.server.Policy
+	policy.Strangers = miner.Strangers(s.strangers)
+	errs = append(errs, policy.Check())
 	if (s.tlsCert == "") != (s.tlsKey == "") {
 		errs = append(errs, errors.New("--tls-cert and --tls-key go together"))
 	}
 	return errors.Join(errs...)
 }
 
-func (s *settings) identity() (oip.Identity, error) {
+// identity is the node key's, else that of a TLS certificate, else plaintext.
+func (s *settings) identity(cmd *cobra.Command, hotkey *chainclient.Signer) (oip.Identity, error) {
 	if s.tlsCert == "" {
-		return oip.Identity{}, nil
+		return chainflags.Identity(cmd, hotkey)
 	}
 	return oip.LoadIdentity(s.tlsCert, s.tlsKey)
 }
 
-// session bounds a tensor by what a message can bring.
-func (s *settings) session() ort.Options {
-	return ort.Options{Limits: models.Limits{MaxTensorBytes: int64(s.server.MaxMessageBytes)}}
+// session says how models are run: on the provider that was asked for, with tensors no larger than a message.
+func (s *settings) session(rt *ort.Runtime, metrics *miner.Metrics, log *slog.Logger) (ort.Options, func(), error) {
+	none := func() {}
+	want, err := ort.ParseProvider(s.provider)
+	if err != nil {
+		return ort.Options{}, none, fmt.Errorf("--provider: %w", err)
+	}
+	want.Strict, want.TF32 = s.strict, s.tf32
+	var devices []gpu.Device
+	board, noGPU := gpu.Open(nil)
+	if noGPU == nil {
+		none = board.Close
+		metrics.Register(board.Collector())
+		devices, noGPU = board.Devices()
+	}
+	provider, why, err := rt.Choose(want, devices, noGPU)
+	if err != nil {
+		none()
+		return ort.Options{}, func() {}, fmt.Errorf("--provider %s: %w", s.provider, err)
+	}
+	log.Info("provider", "chosen", provider.String(), "asked", s.provider, "reason", why)
+	return ort.Options{Limits: models.Limits{MaxTensorBytes: int64(s.server.MaxMessageBytes)}, Provider: provider}, none, nil
 }
 
 // announced returns the model whose name goes on the chain.

@@ -52,6 +52,7 @@ func startCommand() *cobra.Command {
 	}
 	chainflags.Add(cmd)
 	chainflags.AddKeys(cmd)
+	chainflags.AddIdentity(cmd)
 	f := cmd.Flags()
 	f.Uint32Var(&s.netuid, "netuid", 0, "subnet to validate")
 	f.StringVar(&s.hotkey, "hotkey", "", "key that signs weights, by name")
@@ -98,6 +99,9 @@ func (s *settings) start(cmd *cobra.Command) error {
 	hotkey, coldkey, operator := signers[0], signers[1], signers[2]
 	if coldkey != nil && operator != nil && coldkey.Address() != operator.Address() {
 		return fmt.Errorf("--coldkey %s and --operator %s are different accounts: a hotkey belongs to the account that registered it, and only that one can bind it", s.coldkey, s.operator)
+	}
+	if s.options.Dialer.Identity, err = chainflags.Identity(cmd, hotkey); err != nil {
+		return err
 	}
 	nodes, err := chainflags.DialNodes(cmd)
 	if err != nil {

@@ -13,7 +13,6 @@ const maxNameBytes = 64
 
 // MsgServer answers the module's transactions.
 type MsgServer struct {
-	*subnetv1.UnimplementedMsgServer
 	k *Keeper
 }
 

@@ -15,7 +15,6 @@ import (
 
 // QueryServer answers the module's queries.
 type QueryServer struct {
-	*subnetv1.UnimplementedQueryServer
 	k *Keeper
 }
 

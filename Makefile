@@ -12,7 +12,7 @@ export GOFLAGS     := -trimpath -buildvcs=false
 export CGO_ENABLED := 1
 
 # Packages whose tests also run under the race detector: all that is concurrent and not the SDK's.
-RACE := ./client/... ./consensus/... ./miner/... ./models/... ./subnet/... ./validator/... ./chain/localnet/...
+RACE := ./client/... ./consensus/... ./miner/... ./models/... ./subnet/... ./validator/... ./chain/localnet/supervisor
 
 .PHONY: help
 help: ## show this list
@@ -32,12 +32,13 @@ run: runtime ## run a whole network on this machine and show it working
 
 .PHONY: test
 test: lint runtime ## all tests
-	go test -timeout 20m ./...
+	go test -timeout 30m ./...
+	cd tools && go test ./...
 	go test -race -short -timeout 20m $(RACE)
 
 .PHONY: bench
 bench: runtime ## all benchmarks, with ratios to other implementations in the same run
-	go test -run '^$$' -bench . -benchtime 0.5s -timeout 60m $$(git grep -l '^func Benchmark' -- '*_test.go' | xargs -n1 dirname | sort -u | sed 's|^|./|')
+	go test -run '^$$' -bench . -benchtime 0.5s -timeout 60m $$(git grep -l '^func Benchmark' -- '*_test.go' ':!miner' | xargs -n1 dirname | sort -u | sed 's|^|./|')
 
 .PHONY: fuzz
 fuzz: runtime ## every fuzz target for FUZZTIME (30s)
@@ -50,6 +51,24 @@ test-emulation: ## consensus and subnet on arm64, s390x and 386 (needs qemu-user
 .PHONY: test-chaos
 test-chaos: ## four nodes killed and parted for ten minutes (needs root for the partition)
 	go test -tags chaos ./e2e/chaos -v -count=1 -timeout 60m
+
+.PHONY: test-hostile
+test-hostile: runtime ## attack a miner for 30 minutes
+	PLEXUS_MINER_TEST_HOSTILE=30m go test -count=1 -timeout 40m -v -run HostileLoad ./miner
+
+.PHONY: test-million
+test-million: runtime ## memory of a miner over a million requests
+	PLEXUS_MINER_TEST_REQUESTS=1000000 go test -count=1 -timeout 40m -v -run MemoryStaysFlat ./miner
+
+.PHONY: test-foreign
+test-foreign: runtime ## a miner against grpcurl and ghz
+	scripts/foreign_clients.sh
+	PLEXUS_FOREIGN_CLIENTS=$(CURDIR)/bin/foreign go test -count=1 -v -run 'Grpcurl|Ghz' ./miner
+
+.PHONY: bench-serve
+bench-serve: runtime ## a miner beside a bare session loop
+	go test -run '^$$' -bench 'BenchmarkServe/50us' -benchtime 8000x ./miner
+	go test -run '^$$' -bench 'BenchmarkServe/5ms' -benchtime 200x ./miner
 
 .PHONY: lint
 lint: tools ## gofmt, go vet, staticcheck and the rules of state transitions

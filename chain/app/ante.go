@@ -22,6 +22,7 @@ const maxDutyGas = 2_000_000
 // before signatures are verified, so that nobody can make nodes work in the
 // name of others; the rest after.
 func (a *App) newAnteHandler() sdk.AnteHandler {
+	pulses := &pulseGate{}
 	return sdk.ChainAnteDecorators(
 		ante.NewSetUpContextDecorator(),
 		nextBlock{},
@@ -31,7 +32,7 @@ func (a *App) newAnteHandler() sdk.AnteHandler {
 		ante.NewValidateMemoDecorator(a.Accounts),
 		dutySize{keeper: a.Subnet},
 		ante.NewConsumeGasForTxSizeDecorator(a.Accounts),
-		ante.NewDeductFeeDecorator(a.Accounts, a.Bank, a.FeeGrant, dutyFreeFees(a.Subnet, &pulseGate{})),
+		ante.NewDeductFeeDecorator(a.Accounts, a.Bank, a.FeeGrant, dutyFreeFees(a.Subnet, pulses)),
 		ante.NewSetPubKeyDecorator(a.Accounts),
 		ante.NewValidateSigCountDecorator(a.Accounts),
 		ante.NewSigGasConsumeDecorator(a.Accounts, ante.DefaultSigVerificationGasConsumer),
@@ -39,6 +40,7 @@ func (a *App) newAnteHandler() sdk.AnteHandler {
 		dutyCheck{keeper: a.Subnet},
 		ante.NewIncrementSequenceDecorator(a.Accounts),
 		dutyPlace{waiting: a.waiting},
+		pulsePlace{keeper: a.Subnet, gate: pulses},
 	)
 }
 
@@ -81,19 +83,19 @@ func dutyFreeFees(k *keeper.Keeper, pulses *pulseGate) ante.TxFeeChecker {
 }
 
 // onlyDuties tells whether every message of a transaction is free of fees.
+// Pulses are free among themselves alone: beside duties they would take those
+// past the checks that duties owe for paying nothing.
 func onlyDuties(ctx sdk.Context, k *keeper.Keeper, pulses *pulseGate, tx sdk.Tx) (bool, error) {
 	msgs := tx.GetMsgs()
+	_, duties := dutiesOf(tx)
 	for _, msg := range msgs {
 		pulse, isPulse := msg.(*subnetv1.MsgSubmitPulse)
-		if isPulse && !pulses.admit(ctx, pulse) {
+		if !duties && !(isPulse && pulses.admit(ctx, pulse)) {
 			return false, nil
 		}
-		duty, err := k.IsDuty(ctx, msg)
-		if err != nil || !duty {
+		free, err := k.IsDuty(ctx, msg)
+		if err != nil || !free {
 			return false, err
-		}
-		if isPulse {
-			pulses.accepted(ctx, pulse)
 		}
 	}
 	return len(msgs) > 0, nil

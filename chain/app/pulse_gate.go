@@ -5,6 +5,7 @@ import (
 
 	sdk "github.com/cosmos/cosmos-sdk/types"
 
+	"github.com/plexusnet/plexus/chain/subnet/keeper"
 	subnetv1 "github.com/plexusnet/plexus/proto/plexus/subnet/v1"
 )
 
@@ -62,4 +63,32 @@ func (g *pulseGate) reset(ctx sdk.Context) {
 		return
 	}
 	g.height, g.rounds, g.checks = ctx.BlockHeight(), map[uint64]bool{}, 0
+}
+
+// pulsePlace notes the free pulses of the transactions that the mempool takes
+// in. It comes last, so that only who signs keeps others out.
+type pulsePlace struct {
+	keeper *keeper.Keeper
+	gate   *pulseGate
+}
+
+// AnteHandle implements sdk.AnteDecorator.
+func (p pulsePlace) AnteHandle(ctx sdk.Context, tx sdk.Tx, simulate bool, next sdk.AnteHandler) (sdk.Context, error) {
+	if !ctx.IsCheckTx() || simulate {
+		return next(ctx, tx, simulate)
+	}
+	for _, msg := range tx.GetMsgs() {
+		pulse, ok := msg.(*subnetv1.MsgSubmitPulse)
+		if !ok {
+			continue
+		}
+		useful, err := p.keeper.IsUsefulPulse(unmetered(ctx), pulse)
+		if err != nil {
+			return ctx, err
+		}
+		if useful {
+			p.gate.accepted(ctx, pulse)
+		}
+	}
+	return next(ctx, tx, simulate)
 }

@@ -38,7 +38,7 @@ func addChainCommands(root *cobra.Command, chain *app.App) {
 	before := len(root.Commands())
 	root.AddCommand(
 		genutilcli.InitCmd(chain.Basics(), defaultHome()),
-		genutilcli.GenesisCoreCommand(chain.Encoding().TxConfig, chain.Basics(), defaultHome()),
+		genutilcli.Commands(chain.Encoding().TxConfig, chain.Basics(), defaultHome()),
 		debug.Cmd(),
 		pruning.Cmd(newNode, defaultHome()),
 		snapshot.Cmd(newNode),

@@ -438,6 +438,29 @@ func TestCommitDiesWithItsNeuron(t *testing.T) {
 	require.Equal(t, -1, uid, "what was committed before the new registration never counts")
 }
 
+func TestCommitsFollowTheirNeuron(t *testing.T) {
+	h := newHidingNet(t, 3, nil)
+	round := h.nextRound() + 60
+	h.commit(0, round, 1)
+	h.commit(1, round, 2)
+	kept := h.commit(2, round, 1)
+	h.Must(operator(0), &subnetv1.MsgDeregister{Sender: operator(0).String(), Hotkey: h.hotkeys[0].String(), Netuid: 1})
+	require.Len(t, h.commits(), 2, "a neuron that leaves takes its commits with it")
+	fresh := apptest.NewAccount("fresh")
+	h.Must(operator(1), &subnetv1.MsgSwapHotkey{Coldkey: operator(1).String(), Hotkey: h.hotkeys[1].String(), NewHotkey: fresh.String()})
+	h.runEpochs(1)
+	h.Advance(1)
+	h.submit(round)
+	h.requireStatus(kept, revealed, "")
+	uid, _ := h.weightsOf(1)
+	require.Equal(t, 2, uid, "a swapped hotkey keeps what it committed")
+
+	h.commit(2, h.nextRound()+60, 1)
+	h.Must(h.owner, &subnetv1.MsgRemoveSubnet{Sender: h.owner.String(), Netuid: 1})
+	require.Zero(t, h.awaited().Waiting, "nothing waits for a subnet that is gone")
+	h.Advance(2 * tempo)
+}
+
 func TestCommitRefusals(t *testing.T) {
 	h := newHidingNet(t, 3, func(p *subnetv1.Params) {
 		p.Defaults.MaxValidators = 2
@@ -592,6 +615,12 @@ func TestUsefulPulsesAreFree(t *testing.T) {
 	_, err := h.Do(apptest.Tx{Signer: h.owner, Msgs: []sdk.Msg{h.pulse(round + 2)}, Fee: apptest.Gas / 10})
 	require.ErrorIs(t, err, keeper.ErrUselessPulse)
 	require.Equal(t, before-apptest.Gas/10, h.Balance(h.owner.Address()))
+
+	// Beside a duty a pulse would take it past the checks of duties.
+	mixed := []sdk.Msg{h.pulse(round), h.msg(0, round+50, make([]byte, 200))}
+	mixed[0].(*subnetv1.MsgSubmitPulse).Sender = h.hotkeys[0].String()
+	_, err = h.Do(apptest.Tx{Signer: h.hotkeys[0], Msgs: mixed})
+	require.ErrorIs(t, err, sdkerrors.ErrInsufficientFee)
 
 	h.submit(round) // without a fee
 	h.submit(round + 1)

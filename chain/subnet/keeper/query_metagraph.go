@@ -162,9 +162,11 @@ func (k *Keeper) readMetagraph(ctx context.Context, s subnetv1.Subnet, from sour
 		}
 	}
 	if from&fromWeights != 0 {
-		m.updated = make([]uint64, len(m.neurons))
+		if m.updated, err = k.lastCommits(ctx, s.Netuid, len(m.neurons)); err != nil {
+			return nil, err
+		}
 		err := k.weights.Walk(ctx, inSubnet(s.Netuid), func(key uidKey, row subnetv1.Row) (bool, error) {
-			m.updated[key.K2()] = row.Updated
+			m.updated[key.K2()] = max(m.updated[key.K2()], row.Updated)
 			return false, nil
 		})
 		if err != nil {

@@ -39,8 +39,9 @@ func TestReadme(t *testing.T) {
 		keeper.ErrRateLimited, keeper.ErrNoPermit, keeper.ErrInvalidWeights, keeper.ErrUnknownUID, keeper.ErrTooFewWeights,
 		keeper.ErrWeightTooLarge, keeper.ErrSubnetFull, keeper.ErrPriceTooHigh, keeper.ErrInvalidEndpoint, keeper.ErrInvalidParams,
 		keeper.ErrGoverned, keeper.ErrFrozen, keeper.ErrInvalidIdentity, keeper.ErrNoIdentity,
-		keeper.ErrCommitReveal, keeper.ErrWrongEpoch, keeper.ErrCommitted, keeper.ErrNoBeacon, keeper.ErrWrongRound, keeper.ErrInvalidCommit, keeper.ErrUnknownCommit,
-		keeper.ErrNotDue, keeper.ErrExpired, keeper.ErrWrongOpening, keeper.ErrSuperseded, keeper.ErrChangedHands, keeper.ErrUselessPulse, keeper.ErrInvalidPulse,
+		keeper.ErrCommitReveal, keeper.ErrWrongEpoch, keeper.ErrCommitted, keeper.ErrNoBeacon, keeper.ErrWrongRound, keeper.ErrInvalidCommit,
+		keeper.ErrUnknownCommit, keeper.ErrNotDue, keeper.ErrExpired, keeper.ErrWrongOpening, keeper.ErrSuperseded, keeper.ErrChangedHands,
+		keeper.ErrUselessPulse, keeper.ErrInvalidPulse,
 	} {
 		require.Contains(t, readme, fmt.Sprintf("| %d | %s |", e.ABCICode(), e))
 	}

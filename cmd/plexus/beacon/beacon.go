@@ -4,13 +4,17 @@ package beaconcmd
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	sdkerrors "github.com/cosmos/cosmos-sdk/types/errors"
+
 	"github.com/plexusnet/plexus/beacon"
 	chainclient "github.com/plexusnet/plexus/chain/client"
+	"github.com/plexusnet/plexus/client/onchain"
 	"github.com/plexusnet/plexus/cmd/plexus/chainflags"
 	subnetv1 "github.com/plexusnet/plexus/proto/plexus/subnet/v1"
 )
@@ -115,7 +119,7 @@ func addSubmitFlags(cmd *cobra.Command) *submitFlags {
 	var s submitFlags
 	chainflags.Add(cmd)
 	chainflags.AddKeys(cmd)
-	cmd.Flags().StringVar(&s.from, "from", "", "key that signs the transactions, by name; its account must exist, and pays nothing for useful pulses")
+	cmd.Flags().StringVar(&s.from, "from", "", "key that signs the transactions, by name; its account must exist, and pays nothing for useful pulses while the node has room for them")
 	cmd.Flags().DurationVar(&s.interval, "interval", beacon.DefaultInterval, "how often to ask which rounds are awaited")
 	cobra.CheckErr(cmd.MarkFlagRequired("from"))
 	return &s
@@ -136,26 +140,35 @@ func (s *submitFlags) run(cmd *cobra.Command, source beacon.Source) error {
 	if err != nil {
 		return err
 	}
-	node, err := chainflags.Dial(cmd)
+	nodes, err := chainflags.DialNodes(cmd)
 	if err != nil {
 		return err
 	}
-	defer node.Close()
-	runner := beacon.Runner{Chain: onchain{node, signer}, Source: source, Log: log, Interval: s.interval}
+	defer nodes.Close()
+	runner := beacon.Runner{Chain: chain{nodes, signer}, Source: source, Log: log, Interval: s.interval}
 	return runner.Run(ctx)
 }
 
-// onchain is the chain as the runner sees it.
-type onchain struct {
-	node   *chainclient.Client
+// chain is the chain as the runner sees it.
+type chain struct {
+	nodes  onchain.Nodes
 	signer *chainclient.Signer
 }
 
-func (c onchain) Pulse(ctx context.Context) (*subnetv1.QueryPulseResponse, error) {
-	return c.node.Pulse(ctx)
+func (c chain) Pulse(ctx context.Context) (*subnetv1.QueryPulseResponse, error) {
+	return c.nodes.Free.Pulse(ctx)
 }
 
-func (c onchain) SubmitPulse(ctx context.Context, round uint64, signature []byte) error {
-	_, err := c.node.SubmitPulse(ctx, c.signer, round, signature)
-	return err
+// SubmitPulse offers the gas price only where the node does not take the pulse
+// for nothing: others may be keeping its free places busy.
+func (c chain) SubmitPulse(ctx context.Context, round uint64, signature []byte) error {
+	_, err := c.nodes.Free.SubmitPulse(ctx, c.signer, round, signature)
+	var refused *chainclient.TxError
+	if !errors.As(err, &refused) || refused.Codespace != sdkerrors.RootCodespace || refused.Code != sdkerrors.ErrInsufficientFee.ABCICode() {
+		return err
+	}
+	if _, paid := c.nodes.Paying.SubmitPulse(ctx, c.signer, round, signature); paid != nil {
+		return fmt.Errorf("%w; and with a fee: %w", err, paid)
+	}
+	return nil
 }

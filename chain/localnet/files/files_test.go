@@ -27,6 +27,11 @@ import (
 	"github.com/plexusnet/plexus/subnet"
 )
 
+// noOptions leave every option of a node at its default.
+type noOptions struct{}
+
+func (noOptions) Get(string) any { return nil }
+
 func spec(dir string) Spec {
 	return Spec{
 		ChainID:   "plexus-test",

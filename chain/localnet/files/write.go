@@ -8,9 +8,7 @@ import (
 	"time"
 
 	cmtcfg "github.com/cometbft/cometbft/config"
-	dbm "github.com/cosmos/cosmos-db"
 
-	"cosmossdk.io/log/v2"
 	sdkmath "cosmossdk.io/math"
 
 	clienttx "github.com/cosmos/cosmos-sdk/client/tx"
@@ -26,11 +24,6 @@ import (
 	"github.com/plexusnet/plexus/chain/app"
 	"github.com/plexusnet/plexus/chain/network"
 )
-
-// noOptions configure an application that only describes itself.
-type noOptions struct{}
-
-func (noOptions) Get(string) any { return nil }
 
 // writer holds what the steps of one Write share.
 type writer struct {
@@ -84,7 +77,7 @@ func (w *writer) write() error {
 // open prepares codecs, folders and the keyring.
 func (w *writer) open() error {
 	var err error
-	w.chain, err = app.New(log.NewNopLogger(), dbm.NewMemDB(), false, noOptions{})
+	w.chain, err = app.Describe()
 	if err != nil {
 		return err
 	}

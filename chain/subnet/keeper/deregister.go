@@ -55,8 +55,8 @@ func (k *Keeper) trim(ctx context.Context, s *subnetv1.Subnet, hyper subnet.Hype
 }
 
 // vacate makes the uids of neurons vacant and stores the subnet. A vacant uid
-// keeps the height at which it became so as its registration, which masks all
-// weights and bonds toward it that are older; newer ones are refused.
+// keeps the height at which it became so as its registration. Epochs mask all
+// weights and bonds toward it; new ones are refused.
 func (k *Keeper) vacate(ctx context.Context, s *subnetv1.Subnet, leaving []subnetv1.Neuron) error {
 	outcome, err := getOr(ctx, k.outcomes, s.Netuid)
 	if err != nil {

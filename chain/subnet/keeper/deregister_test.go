@@ -5,8 +5,12 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	sdk "github.com/cosmos/cosmos-sdk/types"
+
+	"github.com/plexusnet/plexus/chain/apptest"
 	"github.com/plexusnet/plexus/chain/subnet/keeper"
 	subnetv1 "github.com/plexusnet/plexus/proto/plexus/subnet/v1"
+	"github.com/plexusnet/plexus/subnet"
 )
 
 func deregisterMsg(sender, hotkey interface{ String() string }) *subnetv1.MsgDeregister {
@@ -77,4 +81,26 @@ func TestDeregisterRefusals(t *testing.T) {
 	unknown := deregisterMsg(alice, minerA)
 	unknown.Netuid = 2
 	n.Refuse(keeper.ErrUnknownSubnet, alice, unknown)
+}
+
+// TestNothingPointsAtAVacantUID: weights set in the very block in which a uid
+// became vacant do not come to count when their author commits again later.
+// Nobody is there to be paid, and an epoch that cannot pay fails.
+func TestNothingPointsAtAVacantUID(t *testing.T) {
+	n := newTestnet(t, with(base(), func(p *subnetv1.Params) { p.HyperparamsRateLimit, p.HyperparamsFreeze = 0, 0 })).withNeurons()
+	for _, res := range n.Block(
+		apptest.Tx{Signer: watcher, Msgs: []sdk.Msg{weightsMsg(watcher, 2, 1, 3, 1)}},
+		apptest.Tx{Signer: minerA, Msgs: []sdk.Msg{deregisterMsg(minerA, minerA)}},
+	) {
+		require.Zero(t, res.Code, res.Log)
+	}
+	n.Must(owner, n.hyperparamsMsg(func(h *subnetv1.Hyperparams) { h.CommitReveal = subnet.CommitRevealHash }))
+	n.Advance(3)
+	before := n.subnet()
+	n.Must(watcher, &subnetv1.MsgCommitHash{Hotkey: watcher.String(), Netuid: 1, Hash: make([]byte, 32), Epoch: before.Epochs})
+	n.AdvanceTo(before.LastEpoch + tempo)
+	require.Equal(t, before.Epochs+1, n.subnet().Epochs, "the epoch failed")
+	m := n.metagraph()
+	require.Zero(t, m.Incentive[2])
+	require.EqualValues(t, 65535, m.Incentive[3], "all of the incentive is the other miner's")
 }

@@ -95,7 +95,10 @@ func (k *Keeper) loadGraph(ctx context.Context, s subnetv1.Subnet) (*graph, erro
 	}
 	for uid, n := range neurons {
 		if isVacant(n) {
-			g.state[uid] = subnet.Neuron{Registered: n.Registered, Updated: n.Registered}
+			// As if given out this moment: whatever points at it is older. The
+			// height at which it was given up would not do, for weights of that
+			// very block.
+			g.state[uid] = subnet.Neuron{Registered: height(ctx), Updated: n.Registered}
 			continue
 		}
 		g.operators[uid] = stakers[uid].operator
@@ -179,7 +182,15 @@ func (k *Keeper) payEpoch(ctx context.Context, s *subnetv1.Subnet, g *graph, r *
 		})
 		s.Ledger.ValidatorsPaid += nplx
 	}
-	return k.streams.Set(ctx, s.Netuid, streamsToProto(streams))
+	return k.setStreams(ctx, s.Netuid, streams)
+}
+
+// setStreams stores the streams of a subnet, and no record where there are none.
+func (k *Keeper) setStreams(ctx context.Context, netuid uint32, streams []subnet.Stream) error {
+	if len(streams) == 0 {
+		return k.streams.Remove(ctx, netuid)
+	}
+	return k.streams.Set(ctx, netuid, streamsToProto(streams))
 }
 
 // storeEpoch stores what the epoch decided for the next one and for queries.

@@ -329,13 +329,10 @@ func (k *Keeper) initSubnet(ctx context.Context, s subnetv1.GenesisSubnet) error
 	if err := k.subnets.Set(ctx, netuid, s.Subnet); err != nil {
 		return err
 	}
-	if n := len(s.Neurons); n > 0 {
-		reachOutcome(&s.Outcome, n-1)
-	}
-	if err := k.outcomes.Set(ctx, netuid, s.Outcome); err != nil {
+	if err := k.initOutcome(ctx, s); err != nil {
 		return err
 	}
-	if err := k.streams.Set(ctx, netuid, s.Streams); err != nil {
+	if err := k.setStreams(ctx, netuid, streamsFromProto(s.Streams)); err != nil {
 		return err
 	}
 	if err := k.owned.Set(ctx, collections.Join(s.Subnet.Owner, netuid)); err != nil {
@@ -371,6 +368,19 @@ func (k *Keeper) initSubnet(ctx context.Context, s subnetv1.GenesisSubnet) error
 		}
 	}
 	return nil
+}
+
+// initOutcome stores what the last epoch left behind. A subnet that had no epoch
+// and no neuron yet has no record of it.
+func (k *Keeper) initOutcome(ctx context.Context, s subnetv1.GenesisSubnet) error {
+	n := len(s.Neurons)
+	if n == 0 && s.Outcome.Height == 0 {
+		return nil
+	}
+	if n > 0 {
+		reachOutcome(&s.Outcome, n-1)
+	}
+	return k.outcomes.Set(ctx, s.Subnet.Netuid, s.Outcome)
 }
 
 // checkAddresses refuses what is no address: paying to it would fail for ever.

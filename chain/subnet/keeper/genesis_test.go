@@ -5,6 +5,7 @@ import (
 	"math"
 	"testing"
 
+	abci "github.com/cometbft/cometbft/abci/types"
 	"github.com/stretchr/testify/require"
 
 	sdk "github.com/cosmos/cosmos-sdk/types"
@@ -48,6 +49,34 @@ func TestExportContinuesTheSameChain(t *testing.T) {
 		require.Equal(t, n.Balance(a.Address()), copied.Balance(a.Address()), a.Name)
 	}
 	require.Equal(t, n.outstanding(large), copied.outstanding(large))
+}
+
+// TestImportStoresWhatWasExported compares the module's store of an exported
+// and an imported chain key by key, with an empty subnet, one that had an epoch
+// without neurons, and one in full life.
+func TestImportStoresWhatWasExported(t *testing.T) {
+	n := newTestnet(t, base()).scored()
+	n.Must(alice, &subnetv1.MsgCreateSubnet{Owner: alice.String(), Name: "idle", MaxLock: subnet.Cap})
+	n.epochOf()
+	n.epochOf()
+	n.Must(alice, &subnetv1.MsgCreateSubnet{Owner: alice.String(), Name: "new", MaxLock: subnet.Cap})
+
+	cfg := base()
+	cfg.Exported = n.Export()
+	copied := newTestnet(t, cfg)
+	n.Advance(1)
+	for prefix := range byte(64) {
+		require.Equal(t, storedUnder(t, n, prefix), storedUnder(t, copied, prefix), "keys that start with %d", prefix)
+	}
+}
+
+// storedUnder returns what the module has stored under a prefix, encoded.
+func storedUnder(t *testing.T, n testnet, prefix byte) []byte {
+	t.Helper()
+	res, err := n.App().Query(t.Context(), &abci.RequestQuery{Path: "/store/" + keeper.StoreKey + "/subspace", Data: []byte{prefix}})
+	require.NoError(t, err)
+	require.Zero(t, res.Code, res.Log)
+	return res.Value
 }
 
 func requireSameState(t *testing.T, a, b testnet) {

@@ -196,13 +196,10 @@ func (k *Keeper) forget(ctx context.Context, s subnetv1.Subnet) error {
 // at paidUntil, and their record when none is left.
 func (k *Keeper) keepRunning(ctx context.Context, netuid uint32, stored subnetv1.Streams, paidUntil uint64) error {
 	running := subnet.Running(streamsFromProto(stored), paidUntil)
-	if len(running) == 0 {
-		return k.streams.Remove(ctx, netuid)
-	}
-	if len(running) == len(stored.Streams) {
+	if len(running) > 0 && len(running) == len(stored.Streams) {
 		return nil
 	}
-	return k.streams.Set(ctx, netuid, streamsToProto(running))
+	return k.setStreams(ctx, netuid, running)
 }
 
 // subjectOf is the key under which the identity of a subnet is stored.

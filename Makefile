@@ -48,6 +48,10 @@ fuzz: runtime ## every fuzz target for FUZZTIME (30s)
 test-emulation: ## consensus and subnet on arm64, s390x and 386 (needs qemu-user-static)
 	scripts/emulate.sh
 
+.PHONY: test-sim
+test-sim: ## the chain under random operations: 5 seeds of 500 blocks, export and import, determinism
+	go test -tags sim -count=1 -timeout 30m -v -run Simulation ./chain/app
+
 .PHONY: test-chaos
 test-chaos: ## four nodes killed and parted for ten minutes (needs root for the partition)
 	go test -tags chaos ./e2e/chaos -v -count=1 -timeout 60m

@@ -171,7 +171,7 @@ func (s *simApp) broken(ctx sdk.Context, err error) {
 }
 
 func (s *simApp) repeat() string {
-	return fmt.Sprintf("again: go test -tags sim ./chain/app -run 'Simulation$' -Seed %d -NumBlocks %d -EveryTx", s.seed, min(s.header.Height+2, int64(cli.FlagNumBlocksValue)))
+	return fmt.Sprintf("again: go test -tags sim ./chain/app -run 'Simulation$' -args -Seed %d -NumBlocks %d -EveryTx", s.seed, min(s.header.Height+2, int64(cli.FlagNumBlocksValue)))
 }
 
 // repeatableSeal is sealing.Encrypt with randomness that follows from what is

@@ -65,6 +65,7 @@ func TestImportStoresWhatWasExported(t *testing.T) {
 	cfg.Exported = n.Export()
 	copied := newTestnet(t, cfg)
 	n.Advance(1)
+	require.NotEmpty(t, storedUnder(t, n, 4), "the subnets")
 	for prefix := range byte(64) {
 		require.Equal(t, storedUnder(t, n, prefix), storedUnder(t, copied, prefix), "keys that start with %d", prefix)
 	}

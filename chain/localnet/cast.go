@@ -142,14 +142,17 @@ func memberArgs(m member, o Options, at Places, netuid uint32) []string {
 		"--hotkey", m.hotkey(),
 		"--coldkey", m.name,
 		"--max-burn", maxBurn,
+		"--node-key", filepath.Join(o.Dir, m.name, "node.pem"),
 	}
 }
 
-// minerArgs start a miner on its own models.
+// minerArgs start a miner on its own models. Connections are authenticated, as
+// between machines; who has no account may ask all the same.
 func minerArgs(m member, o Options, at Places, netuid uint32, port int) []string {
 	args := append(memberArgs(m, o, at, netuid),
 		"--models", modelsOf(o.Dir, m),
 		"--listen", fmt.Sprintf("127.0.0.1:%d", port),
+		"--strangers", "open",
 		"--watch-interval", max(2*o.BlockTime, time.Second).String(),
 	)
 	if o.Library != "" {

@@ -8,11 +8,12 @@
 //	prober    asks, within deadlines                    network
 //	scorer    gathers evidence per neuron               pure
 //	weigher   evidence to weights                       pure
-//	setter    when to set weights, and setting them     chain
+//	setter    when weights are due                      chain
+//	committer handing them in, plain or hidden          chain, store
 //
 // Validator puts them together:
 //
-//	v := validator.Validator{Member: member, Chain: chain, Task: task, Log: log}
+//	v := validator.Validator{Member: member, Chain: chain, Task: task, Book: store.Book(1, hotkey), Log: log}
 //	err := v.Run(ctx)
 //
 // # Scores

@@ -19,6 +19,7 @@ import (
 	"github.com/plexusnet/plexus/client/membership"
 	"github.com/plexusnet/plexus/client/metagraph"
 	"github.com/plexusnet/plexus/client/oip"
+	"github.com/plexusnet/plexus/validator/store"
 )
 
 // Options tune a validator. A zero field takes the default.
@@ -63,7 +64,8 @@ type Validator struct {
 	Member  membership.Member
 	Chain   Chain
 	Task    Task
-	Bind    bool // bind the hotkey to the operator's staking validator if it has no stake
+	Bind    bool        // bind the hotkey to the operator's staking validator if it has no stake
+	Book    *store.Book // what must outlive the process
 	Options Options
 	Log     *slog.Logger
 
@@ -201,7 +203,8 @@ const maxWait = 30 * time.Second
 // watch sets weights whenever they are due.
 func (v *Validator) watch(ctx context.Context) {
 	s := &setter{member: v.Member, chain: v.Chain, log: v.Log,
-		weigher: Weigher{Chance: v.Task.Chance(), Quantile: v.Options.Quantile, Sharpness: v.Options.Sharpness}}
+		committer: committer{chain: v.Chain, book: v.Book, netuid: v.Member.Netuid, hotkey: v.Member.Hotkey, log: v.Log},
+		weigher:   Weigher{Chance: v.Task.Chance(), Quantile: v.Options.Quantile, Sharpness: v.Options.Sharpness}}
 	lost, wait := false, v.Options.PollInterval
 	for ctx.Err() == nil {
 		err := v.Chain.Retry(ctx, "set weights", func(ctx context.Context) error { return s.step(ctx, v.evidence) })

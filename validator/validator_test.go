@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"math/rand/v2"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -22,6 +23,7 @@ import (
 	"github.com/plexusnet/plexus/miner/minertest"
 	"github.com/plexusnet/plexus/models"
 	"github.com/plexusnet/plexus/models/digits"
+	"github.com/plexusnet/plexus/validator/store"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -172,6 +174,14 @@ func TestProberWaitsNoLongerThanTheDeadline(t *testing.T) {
 	require.Less(t, time.Since(start), 20*time.Second, "64 answers of this model take minutes")
 }
 
+func newBook(t *testing.T) *store.Book {
+	t.Helper()
+	s, err := store.Open(filepath.Join(t.TempDir(), "validator.db"))
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, s.Close()) })
+	return s.Book(1, "validator")
+}
+
 func log() (*slog.Logger, *logText) {
 	text := &logText{}
 	return slog.New(slog.NewTextHandler(text, &slog.HandlerOptions{Level: slog.LevelDebug})), text
@@ -201,7 +211,7 @@ func start(t *testing.T, chain *chaintest.Chain, change func(*Validator)) (*logT
 	view := chain.As("validator")
 	v := &Validator{
 		Member: membership.Member{Netuid: 1, Hotkey: "validator", HotkeyName: "validator1", CanRegister: true, MaxBurn: 1e9, Chain: view, Log: logger},
-		Chain:  view, Task: newTask(t), Bind: true, Log: logger,
+		Chain:  view, Task: newTask(t), Book: newBook(t), Bind: true, Log: logger,
 		Options: Options{RoundInterval: 20 * time.Millisecond, Challenges: 50, Deadline: 5 * time.Second, PollInterval: 2 * time.Millisecond},
 	}
 	if change != nil {

@@ -106,6 +106,8 @@ func (c *Chain) Rules(ctx context.Context, netuid uint32) (metagraph.Rules, erro
 		MinAllowedWeights: h.MinAllowedWeights,
 		MaxWeight:         uint16(min(h.MaxWeight, math.MaxUint16)),
 		NextEpoch:         answer.NextEpoch,
+		Epochs:            answer.Subnet.Epochs,
+		CommitReveal:      h.CommitReveal,
 	}, nil
 }
 
@@ -136,12 +138,9 @@ func (c *Chain) SetWeights(ctx context.Context, netuid uint32, version uint64, w
 	if c.keys.Hotkey == nil {
 		return fmt.Errorf("%w: setting weights needs a hotkey", ErrNoKey)
 	}
-	msg := &subnetv1.MsgSetWeights{Hotkey: c.keys.Hotkey.Address(), Netuid: netuid, Version: version}
-	for _, w := range weights {
-		msg.Uids = append(msg.Uids, uint32(w.UID))
-		msg.Values = append(msg.Values, uint32(w.Value))
-	}
-	_, err := c.node.Submit(ctx, c.keys.Hotkey, msg)
+	row := fromWeights(weights)
+	_, err := c.node.Submit(ctx, c.keys.Hotkey, &subnetv1.MsgSetWeights{
+		Hotkey: c.keys.Hotkey.Address(), Netuid: netuid, Version: version, Uids: row.UIDs, Values: row.Values})
 	return signing(c.keys.Hotkey, err)
 }
 

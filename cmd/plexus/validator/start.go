@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"path/filepath"
 
 	"github.com/spf13/cobra"
 
@@ -14,6 +15,7 @@ import (
 	"github.com/plexusnet/plexus/client/onchain"
 	"github.com/plexusnet/plexus/cmd/plexus/chainflags"
 	"github.com/plexusnet/plexus/validator"
+	"github.com/plexusnet/plexus/validator/store"
 )
 
 // Command returns `plexus validator`.
@@ -35,6 +37,7 @@ type settings struct {
 	coldkey  string
 	operator string
 	maxBurn  string
+	store    string
 	options  validator.Options
 }
 
@@ -59,6 +62,7 @@ func startCommand() *cobra.Command {
 	f.StringVar(&s.coldkey, "coldkey", "", "key that pays for the registration, by name; without it nothing is registered")
 	f.StringVar(&s.operator, "operator", "", "key of the staking validator whose stake is to count for the hotkey, by name; without it nothing is bound")
 	f.StringVar(&s.maxBurn, "max-burn", "1plx", "most that a registration may cost, such as 1.5plx or 1500000000nplx")
+	f.StringVar(&s.store, "store", "", "file that keeps scores and committed weights (default: data/validator.db in --home)")
 	defaults := validator.DefaultOptions()
 	f.DurationVar(&s.options.RoundInterval, "round-interval", defaults.RoundInterval, "from the start of a round to the start of the next")
 	f.IntVar(&s.options.Challenges, "challenges", defaults.Challenges, "fresh challenges per round, the same for every miner")
@@ -112,15 +116,36 @@ func (s *settings) start(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
+	kept, err := s.openStore(cmd)
+	if err != nil {
+		return err
+	}
+	defer kept.Close()
 	chain := onchain.New(nodes, onchain.Keys{Hotkey: hotkey, Coldkey: coldkey, Operator: operator}, log)
 	v := validator.Validator{
 		Member: membership.Member{Netuid: s.netuid, Hotkey: hotkey.Address(), HotkeyName: s.hotkey,
 			CanRegister: coldkey != nil, MaxBurn: maxBurn, Chain: chain, Log: log},
-		Chain: chain, Task: task, Bind: operator != nil, Options: s.options, Log: log,
+		Chain: chain, Task: task, Book: kept.Book(s.netuid, hotkey.Address()), Bind: operator != nil, Options: s.options, Log: log,
 	}
 	log.Info("validating", "netuid", s.netuid, "hotkey", hotkey.Address(), "task", task.Describe().Name,
 		"challenges", s.options.Challenges, "round_interval", s.options.RoundInterval)
 	return v.Run(ctx)
+}
+
+// openStore opens the file of the validator, by default in its home folder.
+func (s *settings) openStore(cmd *cobra.Command) (*store.Store, error) {
+	path := s.store
+	if path == "" {
+		home := ""
+		if flag := cmd.Flags().Lookup("home"); flag != nil {
+			home = flag.Value.String()
+		}
+		if home == "" {
+			return nil, errors.New("no folder for what is to be kept: give --store or --home")
+		}
+		path = filepath.Join(home, "data", "validator.db")
+	}
+	return store.Open(path)
 }
 
 func (s *settings) check() error {

@@ -51,6 +51,7 @@ type Runtime struct {
 	version string
 	options RuntimeOptions
 	slots   chan struct{} // one token per run that may go on
+	brakes  chan *brake   // that no run uses
 
 	mu       sync.Mutex
 	sessions map[*Session]struct{}
@@ -92,6 +93,7 @@ func Open(path string, options RuntimeOptions) (*Runtime, error) {
 	process.open = &Runtime{
 		path: absolute, version: ort.GetVersion(), options: options,
 		slots:    make(chan struct{}, options.MaxConcurrentRuns),
+		brakes:   make(chan *brake, options.MaxConcurrentRuns),
 		sessions: map[*Session]struct{}{},
 	}
 	return process.open, nil
@@ -156,6 +158,7 @@ func (r *Runtime) Close() error {
 		errs = append(errs, s.Close())
 	}
 	process.open = nil
+	errs = append(errs, r.freeBrakes())
 	return errors.Join(append(errs, ort.DestroyEnvironment())...)
 }
 

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	ort "github.com/yalue/onnxruntime_go"
 
@@ -49,6 +50,8 @@ type Session struct {
 	info    *onnx.Info
 	inputs  []onnx.Input
 	outputs []onnx.Output
+	last    atomic.Pointer[shapes] // of the last run that the library allocated the outputs of
+	varying atomic.Bool            // equal inputs' shapes have given outputs of different shapes
 
 	mu     sync.RWMutex // held for reading during a run, for writing to close
 	native *ort.DynamicAdvancedSession

@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"log/slog"
 	"slices"
 	"strconv"
@@ -113,6 +114,9 @@ func (s *Server) run(ctx context.Context, served Served, req *inference.ModelInf
 	if err != nil {
 		return nil, err
 	}
+	if err := checkRows(served, inputs); err != nil {
+		return nil, err
+	}
 	wanted := wantedOutputs(req)
 	call := &batching.Call{Ctx: ctx, Inputs: inputs}
 	who := callerOf(ctx)
@@ -122,6 +126,9 @@ func (s *Server) run(ctx context.Context, served Served, req *inference.ModelInf
 			return nil, err
 		}
 		ask.Batch, ask.Rows = batching.Key(served.Name+"/"+served.Version+"/"+string(served.SHA256[:]), inputs, wanted)
+	}
+	if served.Delay > 0 && ask.Batch != "" {
+		return s.runGathered(ctx, served, wanted, ask.Batch, call, ask.Rows, counts)
 	}
 	entered := time.Now()
 	place, err := s.queue.Enter(ctx, ask)
@@ -155,6 +162,17 @@ func (s *Server) lead(served Served, wanted []string, place schedule.Place, call
 	batching.Run(served.Model, wanted, calls)
 	counts.ran(len(calls), rows, time.Since(start), nil)
 	return call.Outputs, call.Err
+}
+
+// checkRows refuses a request of more rows than the operator lets in at once.
+func checkRows(served Served, inputs []models.Tensor) error {
+	for _, t := range inputs {
+		if served.MaxBatch > 0 && len(t.Shape) > 0 && t.Shape[0] > int64(served.MaxBatch) {
+			return &models.TensorError{Tensor: t.Name, Err: models.ErrShape,
+				Want: fmt.Sprintf("at most %d rows (max_batch_size)", served.MaxBatch), Got: strconv.FormatInt(t.Shape[0], 10)}
+		}
+	}
+	return nil
 }
 
 // checkInputs finds what is wrong with a request before it can spoil a batch.

@@ -85,6 +85,7 @@ type Server struct {
 	library  Library
 	cfg      ServerConfig
 	queue    *schedule.Queue
+	gatherer gatherer
 	door     *doorkeeper
 	draining atomic.Bool
 }

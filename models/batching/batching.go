@@ -38,6 +38,7 @@ type Model interface {
 // Options bounds a measurement. A zero field takes the default.
 type Options struct {
 	MaxRows int           // largest batch that is tried; 32
+	Fixed   int           // rows to use without measuring, if rows do not influence each other; measured when 0
 	Budget  time.Duration // for measuring one model, in all; 400 ms
 	Gain    float64       // how much faster per row a batch must be to be used; 1.1
 	Free    int64         // size of dimensions, other than the first, that the model leaves open; 16
@@ -78,9 +79,15 @@ func Measure(ctx context.Context, model Model, options Options) Plan {
 		return Plan{Reason: reason}
 	}
 	random := rand.New(rand.NewPCG(1, 1))
-	calls := make([]*Call, o.MaxRows)
+	calls := make([]*Call, max(o.MaxRows, min(o.Fixed, 4)))
 	for i := range calls {
 		calls[i] = &Call{Inputs: sample(model.Inputs(), o.Free, random)}
+	}
+	if o.Fixed > 0 {
+		if err := agrees(ctx, model, calls[:min(o.Fixed, 4)]); err != nil {
+			return Plan{Reason: err.Error()}
+		}
+		return Plan{MaxRows: o.Fixed, Reason: fmt.Sprintf("%d rows at once were asked for", o.Fixed)}
 	}
 	plan := Plan{}
 	deadline := time.Now().Add(o.Budget)

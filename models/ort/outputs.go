@@ -57,7 +57,7 @@ func (s *Session) expected(inputs []models.Tensor) []models.Tensor {
 	tensors := make([]models.Tensor, len(s.outputs))
 	for i, o := range s.outputs {
 		elements, err := models.Elements(last.outputs[i])
-		if err != nil || elements == 0 || len(last.outputs[i]) == 0 || !direct(o) {
+		if err != nil || elements == 0 || len(last.outputs[i]) == 0 || !direct(o) || !o.Spec.Accepts(last.outputs[i]) {
 			return nil
 		}
 		size := elements * int64(o.Spec.Datatype.Size())

@@ -28,10 +28,11 @@ func (s *Session) Run(ctx context.Context, inputs []models.Tensor, outputNames [
 	if err != nil {
 		return nil, err
 	}
-	if err := s.runtime.acquire(ctx); err != nil {
+	s = s.leastBusy()
+	if err := s.enter(ctx); err != nil {
 		return nil, fmt.Errorf("wait for a free slot to run the model: %w", err)
 	}
-	defer s.runtime.release()
+	defer s.leave()
 
 	s.mu.RLock()
 	defer s.mu.RUnlock()

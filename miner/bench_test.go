@@ -111,28 +111,47 @@ func generateLoad(order string) error {
 }
 
 // BenchmarkServe compares requests through a miner's server, its clients in another process, with a bare loop over the
-// same session with the same threads, one after the other within one run. Per setting it reports
+// same session, one after the other within one run. Both run as many requests at once as it says (threads). Per setting
+// it reports
 //
-//	of_direct     throughput through gRPC / throughput of the loop, clients on the same machine
+//	of_direct     throughput through gRPC / throughput of the loop. The clients work on the same machine: with as many
+//	              threads as it has cores, what they take is missing to the model
 //	model_us      time of one run in the loop with one thread
 //	server_us     CPU time of the server per request beyond what the loop takes per run
 //	p50_us p99_us latency as clients see it
 func BenchmarkServe(b *testing.B) {
-	slow := models.FromFloat32s("x", []int64{1}, []float32{1})
 	tls := minertest.Identity(b)
+	dense, conv := minertest.Dense(b, 6), minertest.Conv(b)
+	pixels := func(rows int64) models.Tensor {
+		return models.FromFloat32s("x", []int64{rows, 1, minertest.ConvSize, minertest.ConvSize}, make([]float32, rows*minertest.ConvSize*minertest.ConvSize))
+	}
+	slow := models.FromFloat32s("x", []int64{1}, []float32{1})
 	for _, c := range []struct {
 		name  string
 		file  []byte
 		input models.Tensor
 		cfg   miner.ServerConfig
 	}{
-		{"50us", minertest.Dense(b, 3), features(1), miner.ServerConfig{}},
-		{"50us/tls", minertest.Dense(b, 3), features(1), miner.ServerConfig{Identity: tls}},
-		{"50us/batch=32", minertest.Dense(b, 3), features(32), miner.ServerConfig{}},
+		{"50us/dense", dense, features(1), miner.ServerConfig{}},
+		{"50us/dense/tls", dense, features(1), miner.ServerConfig{Identity: tls}},
+		{"50us/conv/tls", conv, pixels(1), miner.ServerConfig{Identity: tls}},
+		{"50us/conv/batch=32", conv, pixels(32), miner.ServerConfig{}},
+		{"50us/conv/batch=32/tls", conv, pixels(32), miner.ServerConfig{Identity: tls}},
+		{"50us/dense/batch=32", dense, features(32), miner.ServerConfig{}},
 		{"5ms", minertest.Slow(b, 2), slow, miner.ServerConfig{}},
+		{"5ms/tls", minertest.Slow(b, 2), slow, miner.ServerConfig{Identity: tls}},
 	} {
-		for _, clients := range []int{1, 8, 64} {
-			b.Run(fmt.Sprintf("%s/clients=%d", c.name, clients), func(b *testing.B) { compare(b, c.file, c.input, c.cfg, clients) })
+		for _, threads := range []int{1, runtime.NumCPU()} {
+			for _, clients := range []int{1, 8, 64} {
+				if clients < threads {
+					continue
+				}
+				b.Run(fmt.Sprintf("%s/threads=%d/clients=%d", c.name, threads, clients), func(b *testing.B) {
+					cfg := c.cfg
+					cfg.Slots = threads
+					compare(b, c.file, c.input, cfg, clients)
+				})
+			}
 		}
 	}
 }
@@ -166,13 +185,12 @@ func compare(b *testing.B, file []byte, input models.Tensor, cfg miner.ServerCon
 		group.Wait()
 		return time.Since(start)
 	}
-	direct(1, 10)
+	direct(cfg.Slots, 20)
 	n := max(20, b.N/clients) * clients
-	threads := min(clients, runtime.NumCPU())
 	b.ResetTimer()
 	one := direct(1, max(10, n/10)) / time.Duration(max(10, n/10))
 	cpu := cpuTime()
-	alone := direct(threads, n/threads)
+	alone := direct(cfg.Slots, n/cfg.Slots)
 	modelCPU := (cpuTime() - cpu) / time.Duration(n)
 	cpu = cpuTime()
 	r := putLoad(b, load{Address: server.Address, KeyHash: cfg.Identity.KeyHash(), Model: "model", Input: input, Clients: clients, Each: n / clients})

@@ -28,29 +28,30 @@ import (
 )
 
 // serviceDesc is the generated description of the service, with a ModelInfer that leaves raw contents where they were
-// received until the answer is there.
+// received until the answer is there, and lets the next request in when it is sent. Both take a handler of our own, which
+// gRPC has for streams only and calls without an interceptor where neither side streams; on the wire it is the same.
 func serviceDesc() *grpc.ServiceDesc {
 	desc := inference.GRPCInferenceService_ServiceDesc
-	desc.Methods = slices.Clone(desc.Methods)
-	at := slices.IndexFunc(desc.Methods, func(m grpc.MethodDesc) bool { return m.MethodName == "ModelInfer" })
-	desc.Methods[at].Handler = handleModelInfer
+	unary := func(m grpc.MethodDesc) bool { return m.MethodName == "ModelInfer" }
+	desc.Methods = slices.DeleteFunc(slices.Clone(desc.Methods), unary)
+	desc.Streams = append(slices.Clone(desc.Streams), grpc.StreamDesc{StreamName: "ModelInfer", Handler: handleModelInfer})
 	return &desc
 }
 
-func handleModelInfer(srv any, ctx context.Context, decode func(any) error, interceptor grpc.UnaryServerInterceptor) (any, error) {
+func handleModelInfer(srv any, stream grpc.ServerStream) (err error) {
+	s := srv.(*Server)
+	defer leave(stream.Context())
+	defer s.recovered(inference.GRPCInferenceService_ModelInfer_FullMethodName, &err)
 	var received oip.Received
-	if err := decode(&received); err != nil {
-		return nil, err
+	if err := stream.RecvMsg(&received); err != nil {
+		return err
 	}
 	defer received.Free()
-	handler := func(ctx context.Context, req any) (any, error) {
-		return srv.(*Server).ModelInfer(ctx, req.(*inference.ModelInferRequest))
+	resp, err := s.ModelInfer(stream.Context(), &received.Request)
+	if err != nil {
+		return err
 	}
-	if interceptor == nil {
-		return handler(ctx, &received.Request)
-	}
-	info := &grpc.UnaryServerInfo{Server: srv, FullMethod: inference.GRPCInferenceService_ModelInfer_FullMethodName}
-	return interceptor(ctx, &received.Request, info, handler)
+	return stream.SendMsg(resp)
 }
 
 // ModelInfer runs a model. Inputs may come raw or typed; outputs go raw.

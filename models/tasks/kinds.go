@@ -6,7 +6,9 @@ import (
 	"strings"
 
 	"github.com/plexusnet/plexus/models"
+	"github.com/plexusnet/plexus/models/audio"
 	"github.com/plexusnet/plexus/models/digits"
+	"github.com/plexusnet/plexus/models/text"
 )
 
 // ErrTask is what ByName returns for a name that no kind has, and Serving for a model of none.
@@ -14,7 +16,7 @@ var ErrTask = errors.New("no such task")
 
 // Names returns the names of the kinds, the one meant when nobody names another first.
 func Names() []string {
-	return []string{digits.Name}
+	return []string{digits.Name, text.Name, audio.Name}
 }
 
 // ByName prepares the kind of that name; it may take some ten milliseconds. The error is ErrTask with the names there
@@ -23,6 +25,10 @@ func ByName(name string) (Kind, error) {
 	switch name {
 	case digits.Name:
 		return newDigits()
+	case text.Name:
+		return &kind{task: text.Task(), classes: text.Classes, source: texts}, nil
+	case audio.Name:
+		return &kind{task: audio.Task(), classes: audio.Classes, source: recordings}, nil
 	default:
 		return nil, fmt.Errorf("%w: %q; there are %s", ErrTask, name, strings.Join(Names(), ", "))
 	}
@@ -32,7 +38,7 @@ func ByName(name string) (Kind, error) {
 type kind struct {
 	task    models.Task
 	classes int
-	source  func(seed models.Seed) Source
+	source  func(models.Seed) Source
 }
 
 func (k *kind) Task() models.Task           { return k.task }
@@ -49,10 +55,13 @@ func (k *kind) Probabilities(outputs []models.Tensor) ([][]float64, error) {
 	return nil, fmt.Errorf("%w: no output named %q", models.ErrAnswer, spec.Name)
 }
 
-// sourceFunc is a Source that needs no more than a function.
-type sourceFunc func() (Challenge, error)
+// source draws from a generator of a kind's own and makes each challenge a tensor.
+type source func() (models.Tensor, int, error)
 
-func (f sourceFunc) Next() (Challenge, error) { return f() }
+func (s source) Next() (Challenge, error) {
+	input, label, err := s()
+	return Challenge{Inputs: []models.Tensor{input}, Label: label}, err
+}
 
 func newDigits() (Kind, error) {
 	drawer, err := digits.NewDrawer()
@@ -61,10 +70,28 @@ func newDigits() (Kind, error) {
 	}
 	return &kind{task: digits.Task(), classes: digits.Classes, source: func(seed models.Seed) Source {
 		generator := drawer.Generator(seed)
-		return sourceFunc(func() (Challenge, error) {
+		return source(func() (models.Tensor, int, error) {
 			c := generator.Next()
 			input, err := digits.Tensor(c.Image)
-			return Challenge{Inputs: []models.Tensor{input}, Label: c.Label}, err
+			return input, c.Label, err
 		})
 	}}, nil
+}
+
+func texts(seed models.Seed) Source {
+	generator := text.NewGenerator(seed)
+	return source(func() (models.Tensor, int, error) {
+		c := generator.Next()
+		input, err := text.Tensor(c.Text)
+		return input, c.Label, err
+	})
+}
+
+func recordings(seed models.Seed) Source {
+	generator := audio.NewGenerator(seed)
+	return source(func() (models.Tensor, int, error) {
+		c := generator.Next()
+		input, err := audio.Tensor(c.Samples)
+		return input, c.Label, err
+	})
 }

@@ -70,6 +70,8 @@ func TestLabelsAreEvenlySpreadAndNoChallengeComesTwice(t *testing.T) {
 func golden() map[string]string {
 	return map[string]string{
 		"digits": "eb6587e2989ac33156bd45f951cfa38db6cfe5e88004b9ceaa9a31222b6b13c2",
+		"text":   "5dbb0b15828bb825b7315e123f1e3c51b6111421ef8b3137ac17169495426a9a",
+		"audio":  "bf0be033340cf17870820e625201f43bc2cb573367322aba478eba31ceee92f9",
 	}
 }
 
@@ -138,5 +140,5 @@ func TestAnswersAreReadByName(t *testing.T) {
 func TestUnknownTask(t *testing.T) {
 	_, err := tasks.ByName("chess")
 	require.ErrorIs(t, err, tasks.ErrTask)
-	require.ErrorContains(t, err, `"chess"; there are digits`)
+	require.ErrorContains(t, err, `"chess"; there are digits, text, audio`)
 }

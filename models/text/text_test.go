@@ -96,7 +96,7 @@ func TestATableOfPastMessagesIsOfNoUse(t *testing.T) {
 	require.Len(t, seen, n)
 }
 
-// Messages that differ in nothing but the sender's name come from at least 2^28 names; see docs/models.md.
+// The sender's names alone keep messages apart.
 func TestSendersAreMany(t *testing.T) {
 	const n = 20_000
 	g := NewGenerator(models.FixedSeed(Name, "test", 3))

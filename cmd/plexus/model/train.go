@@ -48,8 +48,8 @@ func trainCommand() *cobra.Command {
 		Short: "Train the project's own models and save them as ONNX",
 		Long: `Train classifiers of three grades, small, medium and large, on challenges drawn for the purpose, and save them as
 <out>/<task>-<grade>/<version>/model.onnx, the layout of Triton Inference Server. The same seed gives the same files.
-The tasks are digits (images), text (messages) and audio (spoken words). On one free core the three digit models take about
-ten seconds, those of all tasks about a minute.`,
+The tasks are digits (images), text (messages) and audio (spoken words). On two cores the three digit models take about ten
+seconds, those of all tasks less than a minute.`,
 		Example: "  plexus model train\n  plexus model train --task all\n  plexus model train --task text --grade large --seed 7 --out ./models",
 		Args:    cobra.NoArgs,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return train(cmd, o) },

@@ -121,12 +121,12 @@ func (s *Server) run(ctx context.Context, served Served, req *inference.ModelInf
 	wanted := wantedOutputs(req)
 	call := &batching.Call{Ctx: ctx, Inputs: inputs}
 	who := callerOf(ctx)
-	ask := schedule.Request{Caller: who.name, Weight: who.weight, Bytes: bytesOf(inputs), Payload: call, Rows: 1}
+	ask := schedule.Request{Caller: who.name, Weight: who.weight, Bytes: bytesOf(inputs), Payload: call, Rows: batching.Rows(served.Model.Inputs(), inputs)}
 	if served.MaxRows > 1 {
 		if err := checkInputs(served.Model, inputs); err != nil {
 			return nil, err
 		}
-		ask.Batch, ask.Rows = batching.Key(served.Name+"/"+served.Version+"/"+string(served.SHA256[:]), inputs, wanted)
+		ask.Batch, _ = batching.Key(served.Name+"/"+served.Version+"/"+string(served.SHA256[:]), inputs, wanted)
 	}
 	if served.Delay > 0 && ask.Batch != "" {
 		return s.runGathered(ctx, served, wanted, ask.Batch, call, ask.Rows, counts)

@@ -21,6 +21,13 @@ type committer struct {
 	netuid uint32
 	hotkey string
 	log    *slog.Logger
+	at     func(point string) // for tests; may be nil
+}
+
+func (c *committer) reached(point string) {
+	if c.at != nil {
+		c.at(point)
+	}
 }
 
 // sealedRows are the records of commits behind a hash that are not settled, by epoch.
@@ -54,7 +61,10 @@ func (c *committer) sendHash(ctx context.Context, row []metagraph.Weight) error 
 	if err != nil {
 		return err
 	}
-	return c.chain.CommitHash(ctx, c.netuid, sealed)
+	c.reached("sealed")
+	err = c.chain.CommitHash(ctx, c.netuid, sealed)
+	c.reached("committed")
+	return err
 }
 
 // keep saves the record of an epoch, and returns the one that was saved first: its hash may be on its way, and a second
@@ -113,9 +123,11 @@ func (c *committer) settle(ctx context.Context, rules metagraph.Rules, sealed me
 		case commit.Due > rules.Epochs:
 			return nil
 		}
+		c.reached("due")
 		if err := c.chain.OpenHash(ctx, c.netuid, sealed); err != nil {
 			return fmt.Errorf("open the weights committed in epoch %d: %w", sealed.Epoch, err)
 		}
+		c.reached("opened")
 		c.log.Info("committed weights opened", "netuid", c.netuid, "epoch", sealed.Epoch)
 		return nil // forgotten when the chain says that they are in force
 	}

@@ -1,6 +1,7 @@
 package validator
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 
 	"github.com/plexusnet/plexus/client/membership"
 	"github.com/plexusnet/plexus/client/metagraph"
+	"github.com/plexusnet/plexus/validator/alert"
 )
 
 // Chain is what a validator needs of the chain. Errors wrap metagraph.ErrNotFound and metagraph.ErrUnavailable.
@@ -69,6 +71,8 @@ type setter struct {
 	chain     Chain
 	committer committer
 	weigher   Weigher
+	lookout   *lookout
+	metrics   *Metrics
 	log       *slog.Logger
 	said      string // the last reason logged
 }
@@ -95,11 +99,34 @@ func (s *setter) step(ctx context.Context, evidence func(*metagraph.Metagraph) (
 	if when.wait == 0 && rounds == 0 {
 		when = timing{wait: 1, reason: "no round finished yet"}
 	}
+	s.look(standing, graph, when)
 	if when.wait > 0 {
 		s.say(when, graph)
 		return opened
 	}
 	return errors.Join(opened, s.set(ctx, standing, graph, rules, known))
+}
+
+// look tells of what the chain shows: how the validator stands, and whether its weights are late.
+func (s *setter) look(standing metagraph.Standing, graph *metagraph.Metagraph, when timing) {
+	s.lookout.heard(graph.Height)
+	own, _ := graph.Hotkey(s.member.Hotkey)
+	s.metrics.stands(s.member.Netuid, own.Vtrust, when.wait)
+	if standing.Permit {
+		s.lookout.trusted(graph.LastEpoch, own.Vtrust)
+	}
+	if left, late := lateness(standing, graph); late {
+		s.lookout.alert(alert.WeightsLate, fmt.Sprintf("%d blocks before the epoch the weights of uid %d are not set: %s", left, standing.UID,
+			cmp.Or(when.reason, "setting them fails, see the log")))
+	}
+}
+
+// lateness tells whether weights that might be set are not when an eighth of the epoch is left.
+func lateness(standing metagraph.Standing, graph *metagraph.Metagraph) (left uint64, late bool) {
+	left = until(graph.Height, graph.NextEpoch)
+	whole := graph.NextEpoch - min(graph.LastEpoch, graph.NextEpoch)
+	mayAndDidNot := standing.Stake > 0 && standing.Permit && standing.Updated <= graph.LastEpoch
+	return left, mayAndDidNot && graph.LastEpoch > 0 && 8*left <= max(whole, 8)
 }
 
 func (s *setter) say(when timing, graph *metagraph.Metagraph) {
@@ -123,6 +150,7 @@ func (s *setter) set(ctx context.Context, standing metagraph.Standing, graph *me
 		return fmt.Errorf("set weights: %w", err)
 	}
 	s.said = ""
+	s.metrics.weighed(s.member.Netuid, "set")
 	s.log.Info("weights set", "hidden", rules.CommitReveal, "netuid", s.member.Netuid, "uid", standing.UID, "height", graph.Height,
 		"blocks_before_epoch", until(graph.Height, graph.NextEpoch), "weights", describe(weights))
 	return nil

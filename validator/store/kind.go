@@ -97,6 +97,18 @@ func (k Kind[T]) Each(tx *Tx, prefix string, do func(key string, value T) error)
 	return nil
 }
 
+// Keys calls do for every key, in order, for as long as it returns true. do must not change the kind.
+func (k Kind[T]) Keys(tx *Tx, do func(key string) bool) error {
+	bucket := tx.kind(k.Name)
+	if bucket == nil {
+		return nil
+	}
+	cursor := bucket.Cursor()
+	for key, _ := cursor.First(); key != nil && do(string(key)); key, _ = cursor.Next() {
+	}
+	return nil
+}
+
 // Clear removes every record of the kind.
 func (k Kind[T]) Clear(tx *Tx) error {
 	if tx.kind(k.Name) == nil {

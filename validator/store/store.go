@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"go.etcd.io/bbolt"
+	berrors "go.etcd.io/bbolt/errors"
 )
 
 var (
@@ -43,7 +44,7 @@ func Open(path string) (*Store, error) {
 		return nil, err
 	}
 	s, err := open(path)
-	if errors.Is(err, bbolt.ErrTimeout) {
+	if errors.Is(err, berrors.ErrTimeout) {
 		return nil, fmt.Errorf("%w: %s: end the other validator, or give this one another --store", ErrBusy, path)
 	}
 	if errors.Is(err, ErrCorrupt) {
@@ -81,9 +82,9 @@ func open(path string) (s *Store, err error) {
 	}()
 	db, err := bbolt.Open(path, fileMode, &bbolt.Options{Timeout: lockWait})
 	switch {
-	case errors.Is(err, bbolt.ErrInvalid), errors.Is(err, bbolt.ErrChecksum), errors.Is(err, bbolt.ErrVersionMismatch):
+	case errors.Is(err, berrors.ErrInvalid), errors.Is(err, berrors.ErrChecksum), errors.Is(err, berrors.ErrVersionMismatch):
 		return nil, fmt.Errorf("%w: %s: %w", ErrCorrupt, path, err)
-	case err != nil && !errors.Is(err, bbolt.ErrTimeout) && !errors.Is(err, fs.ErrPermission):
+	case err != nil && !errors.Is(err, berrors.ErrTimeout) && !errors.Is(err, fs.ErrPermission):
 		return nil, fmt.Errorf("%w: %s: %w", ErrCorrupt, path, err)
 	case err != nil:
 		return nil, fmt.Errorf("store %s: %w", path, err)

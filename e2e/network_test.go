@@ -244,7 +244,7 @@ func (s *story) balances(t *testing.T, meta *subnetv1.QueryMetagraphResponse) ma
 
 func (s *story) accuracies(t *testing.T) map[string]float64 {
 	t.Helper()
-	out, stderr, code := plexus(t, "model", "eval", filepath.Join(s.net.dir, "models"), "--images", "2000", "--output", "json")
+	out, stderr, code := plexus(t, "model", "eval", filepath.Join(s.net.dir, "models"), "--count", "2000", "--output", "json")
 	require.Zero(t, code, stderr)
 	var results []struct {
 		Model    string

@@ -209,6 +209,7 @@ func validatorArgs(m member, o Options, at Places, netuid uint32) []string {
 		"--round-interval", round.String(),
 		"--deadline", round.String(),
 		"--poll-interval", (o.BlockTime / 2).String(),
+		"--api", "", "--metrics", "", // three of them share this machine
 	)
 }
 

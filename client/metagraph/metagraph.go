@@ -52,7 +52,8 @@ type Neuron struct {
 	Stake      uint64 // nplx now
 	Incentive  uint16
 	Dividends  uint16
-	Trust      uint16
+	Trust      uint16 // of a miner
+	Vtrust     uint16 // of a validator
 	Emission   uint64 // nplx in the last epoch
 	Permit     bool
 }

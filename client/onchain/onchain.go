@@ -189,7 +189,7 @@ func signing(s *chainclient.Signer, err error) error {
 func fromMetagraph(a *subnetv1.QueryMetagraphResponse) (*metagraph.Metagraph, error) {
 	n := len(a.Hotkeys)
 	for _, length := range []int{len(a.Coldkeys), len(a.Endpoints), len(a.Registered), len(a.Stake), len(a.Incentive),
-		len(a.Dividends), len(a.Trust), len(a.Emission), len(a.Permit)} {
+		len(a.Dividends), len(a.Trust), len(a.ValidatorTrust), len(a.Emission), len(a.Permit)} {
 		if length != n {
 			return nil, fmt.Errorf("%w: metagraph of subnet %d has %d hotkeys and %d of another field", ErrMalformed, a.Netuid, n, length)
 		}
@@ -205,7 +205,7 @@ func fromMetagraph(a *subnetv1.QueryMetagraphResponse) (*metagraph.Metagraph, er
 		}
 		out.Neurons[i] = metagraph.Neuron{
 			UID: uint16(i), Hotkey: a.Hotkeys[i], Coldkey: a.Coldkeys[i], Endpoint: endpoint, Registered: a.Registered[i], Stake: a.Stake[i],
-			Incentive: share(a.Incentive[i]), Dividends: share(a.Dividends[i]), Trust: share(a.Trust[i]), Emission: a.Emission[i], Permit: a.Permit[i],
+			Incentive: share(a.Incentive[i]), Dividends: share(a.Dividends[i]), Trust: share(a.Trust[i]), Vtrust: share(a.ValidatorTrust[i]), Emission: a.Emission[i], Permit: a.Permit[i],
 		}
 	}
 	return out, nil

@@ -103,6 +103,24 @@ func TestNoBatchesWhereTheOperatorSaysSo(t *testing.T) {
 	require.Equal(t, []int64{-1, minertest.DenseWidth}, told.Config.Input[0].Dims)
 }
 
+// TestTheConfigurationToldIsTheOneInForce: an operator may ask for batches and turn them off elsewhere.
+func TestTheConfigurationToldIsTheOneInForce(t *testing.T) {
+	folder := minertest.Folder(t, map[string][]byte{"m": minertest.Dense(t, 1)})
+	require.NoError(t, os.WriteFile(filepath.Join(folder, "m", "config.pbtxt"), []byte("max_batch_size: 8 dynamic_batching { }"), 0o600))
+	served, err := miner.OpenModels(t.Context(), orttest.Open(t), folder, repository.Options{}, slog.New(slog.DiscardHandler))
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, served.Close()) })
+	_, service := dial(t, minertest.ServeLibrary(t, miner.ServerConfig{}, served).Address)
+	for _, batched := range []bool{false, true} {
+		told, err := service.ModelConfig(t.Context(), &inference.ModelConfigRequest{Name: "m"})
+		require.NoError(t, err)
+		require.Equal(t, int32(8), told.Config.MaxBatchSize)
+		require.Equal(t, []int64{minertest.DenseWidth}, told.Config.Input[0].Dims)
+		require.Equal(t, batched, told.Config.GetDynamicBatching() != nil)
+		served.MeasureBatches(t.Context(), batching.Options{})
+	}
+}
+
 // TestTheIndexTellsWhatIsNotServed and why, also while models come and go.
 func TestTheIndexTellsWhatIsNotServed(t *testing.T) {
 	folder := minertest.Folder(t, map[string][]byte{"good": minertest.Dense(t, 1), "bad": []byte("no model")})

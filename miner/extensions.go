@@ -113,7 +113,7 @@ func (s *Server) ModelConfig(_ context.Context, req *inference.ModelConfigReques
 		}
 	}
 	config.Name, config.Platform, config.Backend = served.Name, platform, "onnxruntime"
-	config.Input, config.Output = nil, nil // the model's own say more
+	config.Input, config.Output, config.SchedulingChoice = nil, nil, nil // what is so, not what was wished for
 	if served.MaxRows > 1 {
 		config.MaxBatchSize = int32(cmp.Or(served.MaxBatch, served.MaxRows))
 		config.SchedulingChoice = &inference.ModelConfig_DynamicBatching{DynamicBatching: &inference.ModelDynamicBatching{

@@ -244,7 +244,7 @@ func (s *story) balances(t *testing.T, meta *subnetv1.QueryMetagraphResponse) ma
 
 func (s *story) accuracies(t *testing.T) map[string]float64 {
 	t.Helper()
-	out, stderr, code := plexus(t, "model", "eval", filepath.Join(s.net.dir, "models"), "--images", "2000", "--output", "json")
+	out, stderr, code := plexus(t, "model", "eval", filepath.Join(s.net.dir, "models"), "--count", "2000", "--output", "json")
 	require.Zero(t, code, stderr)
 	var results []struct {
 		Model    string
@@ -401,17 +401,13 @@ func (s *story) badTransactions(t *testing.T) {
 		return s
 	}
 	validator, owner := signer("validator-1-hot"), signer("owner")
-	// Opinions are refused for other reasons first while the last is too fresh.
-	unknownUID := &subnetv1.MsgSetWeights{Hotkey: validator.Address(), Netuid: netuid, Uids: []uint32{99}, Values: []uint32{1}}
-	refused := eventually(t, "the refusal of an unknown uid", func(ctx context.Context) (*chainclient.TxError, error) {
-		_, err := s.chain.Submit(ctx, validator, unknownUID)
-		var refused *chainclient.TxError
-		require.ErrorAs(t, err, &refused)
-		return refused, nil
-	}, func(e *chainclient.TxError) bool { return e.Code != keeper.ErrRateLimited.ABCICode() })
-	requireRefused(t, refused, keeper.ErrUnknownUID.ABCICode(), "uid 99")
+	_, err = s.chain.Submit(t.Context(), validator, &subnetv1.MsgSetWeights{Hotkey: validator.Address(), Netuid: netuid, Uids: []uint32{0}, Values: []uint32{1}})
+	requireRefused(t, err, keeper.ErrCommitReveal.ABCICode(), "commit-weights")
 
-	_, err = s.chain.Submit(t.Context(), owner, &subnetv1.MsgSetWeights{Hotkey: owner.Address(), Netuid: netuid, Uids: []uint32{0}, Values: []uint32{1}})
+	_, err = s.chain.Submit(t.Context(), validator, &subnetv1.MsgCommitWeights{Hotkey: validator.Address(), Netuid: netuid, Round: 1, Ciphertext: make([]byte, 400), Epoch: 1})
+	requireRefused(t, err, keeper.ErrWrongEpoch.ABCICode(), "names epoch 1")
+
+	_, err = s.chain.Submit(t.Context(), owner, &subnetv1.MsgCommitHash{Hotkey: owner.Address(), Netuid: netuid, Hash: make([]byte, 32)})
 	requireRefused(t, err, keeper.ErrNotRegistered.ABCICode(), "not registered")
 
 	_, err = s.chain.Submit(t.Context(), owner, &subnetv1.MsgRegister{Coldkey: owner.Address(), Hotkey: owner.Address(), Netuid: 77, MaxBurn: subnet.PLX})
@@ -510,7 +506,7 @@ func (s *story) nodeDies(t *testing.T) {
 		}
 	}
 	require.NotZero(t, earned)
-	for _, name := range []string{"miner-small", "miner-medium", "miner-untrained", "validator-1", "validator-2", "validator-3"} {
+	for _, name := range []string{"beacon", "miner-small", "miner-medium", "miner-untrained", "validator-1", "validator-2", "validator-3"} {
 		require.True(t, alive(s.net.process(name)), "%s was never restarted, it waited", name)
 	}
 	log, err := os.ReadFile(filepath.Join(s.at.Logs, "validator-1.log"))
@@ -520,7 +516,7 @@ func (s *story) nodeDies(t *testing.T) {
 
 func (s *story) end(t *testing.T) {
 	pids, ports := descendants(s.net.cmd.Process.Pid), s.net.ports()
-	require.Len(t, pids, 7, "all but the miner that was killed")
+	require.Len(t, pids, 8, "all but the miner that was killed")
 	require.Len(t, ports, 4+3)
 	require.NoError(t, s.net.cmd.Process.Signal(syscall.SIGTERM))
 	code := s.net.wait(time.Minute)

@@ -6,8 +6,11 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
+	"log/slog"
+	"maps"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"strconv"
@@ -18,14 +21,17 @@ import (
 	"time"
 
 	"go.uber.org/goleak"
+	"gonum.org/v1/gonum/floats"
 	"google.golang.org/grpc"
 
 	"github.com/plexusnet/plexus/client/oip"
 	"github.com/plexusnet/plexus/miner"
 	"github.com/plexusnet/plexus/miner/minertest"
 	"github.com/plexusnet/plexus/models"
+	"github.com/plexusnet/plexus/models/batching"
 	"github.com/plexusnet/plexus/models/ort"
 	"github.com/plexusnet/plexus/models/ort/orttest"
+	"github.com/plexusnet/plexus/models/repository"
 	"github.com/plexusnet/plexus/proto/inference"
 )
 
@@ -50,7 +56,7 @@ type load struct {
 	Address string
 	KeyHash []byte
 	Model   string
-	Input   models.Tensor
+	Inputs  []models.Tensor
 	Clients int
 	Each    int
 }
@@ -83,7 +89,7 @@ func generateLoad(order string) error {
 		for c := range l.Clients {
 			group.Go(func() {
 				service := inference.NewGRPCInferenceServiceClient(conns[c%len(conns)])
-				req := oip.Request{Model: l.Model, Inputs: []models.Tensor{l.Input}}.Message()
+				req := oip.Request{Model: l.Model, Inputs: l.Inputs}.Message()
 				for range each {
 					asked := time.Now()
 					if _, err := service.ModelInfer(context.Background(), req); err != nil {
@@ -111,28 +117,47 @@ func generateLoad(order string) error {
 }
 
 // BenchmarkServe compares requests through a miner's server, its clients in another process, with a bare loop over the
-// same session with the same threads, one after the other within one run. Per setting it reports
+// same session, one after the other within one run. Both run as many requests at once as it says (threads). Per setting
+// it reports
 //
-//	of_direct     throughput through gRPC / throughput of the loop, clients on the same machine
+//	of_direct     throughput through gRPC / throughput of the loop. The clients work on the same machine: with as many
+//	              threads as it has cores, what they take is missing to the model
 //	model_us      time of one run in the loop with one thread
 //	server_us     CPU time of the server per request beyond what the loop takes per run
 //	p50_us p99_us latency as clients see it
 func BenchmarkServe(b *testing.B) {
-	slow := models.FromFloat32s("x", []int64{1}, []float32{1})
 	tls := minertest.Identity(b)
+	dense, conv := minertest.Dense(b, 6), minertest.Conv(b)
+	pixels := func(rows int64) models.Tensor {
+		return models.FromFloat32s("x", []int64{rows, 1, minertest.ConvSize, minertest.ConvSize}, make([]float32, rows*minertest.ConvSize*minertest.ConvSize))
+	}
+	slow := models.FromFloat32s("x", []int64{1}, []float32{1})
 	for _, c := range []struct {
 		name  string
 		file  []byte
 		input models.Tensor
 		cfg   miner.ServerConfig
 	}{
-		{"50us", minertest.Dense(b, 3), features(1), miner.ServerConfig{}},
-		{"50us/tls", minertest.Dense(b, 3), features(1), miner.ServerConfig{Identity: tls}},
-		{"50us/batch=32", minertest.Dense(b, 3), features(32), miner.ServerConfig{}},
+		{"50us/dense", dense, features(1), miner.ServerConfig{}},
+		{"50us/dense/tls", dense, features(1), miner.ServerConfig{Identity: tls}},
+		{"50us/conv/tls", conv, pixels(1), miner.ServerConfig{Identity: tls}},
+		{"50us/conv/batch=32", conv, pixels(32), miner.ServerConfig{}},
+		{"50us/conv/batch=32/tls", conv, pixels(32), miner.ServerConfig{Identity: tls}},
+		{"50us/dense/batch=32", dense, features(32), miner.ServerConfig{}},
 		{"5ms", minertest.Slow(b, 2), slow, miner.ServerConfig{}},
+		{"5ms/tls", minertest.Slow(b, 2), slow, miner.ServerConfig{Identity: tls}},
 	} {
-		for _, clients := range []int{1, 8, 64} {
-			b.Run(fmt.Sprintf("%s/clients=%d", c.name, clients), func(b *testing.B) { compare(b, c.file, c.input, c.cfg, clients) })
+		for _, threads := range []int{1, runtime.NumCPU()} {
+			for _, clients := range []int{1, 8, 64} {
+				if clients < threads {
+					continue
+				}
+				b.Run(fmt.Sprintf("%s/threads=%d/clients=%d", c.name, threads, clients), func(b *testing.B) {
+					cfg := c.cfg
+					cfg.Slots = threads
+					compare(b, c.file, c.input, cfg, clients)
+				})
+			}
 		}
 	}
 }
@@ -166,16 +191,15 @@ func compare(b *testing.B, file []byte, input models.Tensor, cfg miner.ServerCon
 		group.Wait()
 		return time.Since(start)
 	}
-	direct(1, 10)
+	direct(cfg.Slots, 20)
 	n := max(20, b.N/clients) * clients
-	threads := min(clients, runtime.NumCPU())
 	b.ResetTimer()
 	one := direct(1, max(10, n/10)) / time.Duration(max(10, n/10))
 	cpu := cpuTime()
-	alone := direct(threads, n/threads)
+	alone := direct(cfg.Slots, n/cfg.Slots)
 	modelCPU := (cpuTime() - cpu) / time.Duration(n)
 	cpu = cpuTime()
-	r := putLoad(b, load{Address: server.Address, KeyHash: cfg.Identity.KeyHash(), Model: "model", Input: input, Clients: clients, Each: n / clients})
+	r := putLoad(b, load{Address: server.Address, KeyHash: cfg.Identity.KeyHash(), Model: "model", Inputs: []models.Tensor{input}, Clients: clients, Each: n / clients})
 	serverCPU := (cpuTime() - cpu) * 10 / 11 / time.Duration(n) // a tenth more to warm up
 	b.ReportMetric(float64(alone)/float64(r.Elapsed), "of_direct")
 	b.ReportMetric(float64(one)/1e3, "model_us")
@@ -228,7 +252,7 @@ func TestMemoryStaysFlat(t *testing.T) {
 		t.Fatal(err)
 	}
 	server := minertest.Serve(t, miner.ServerConfig{}, map[string][]byte{"model": minertest.Classifier(t, 0)})
-	l := load{Address: server.Address, Model: "model", Input: image(1), Clients: 8, Each: 500}
+	l := load{Address: server.Address, Model: "model", Inputs: []models.Tensor{image(1)}, Clients: 8, Each: 500}
 	putLoad(t, l)
 	before, routines := heap(), runtime.NumGoroutine()
 	l.Each = requests / l.Clients
@@ -261,4 +285,96 @@ func residentMiB() int {
 		return 0
 	}
 	return resident * os.Getpagesize() >> 20
+}
+
+// fixedRows is a library whose models all run so many rows at once at most.
+type fixedRows struct {
+	miner.Library
+	rows int
+}
+
+func (f fixedRows) Get(name, version string) (miner.Served, error) {
+	served, err := f.Library.Get(name, version)
+	served.MaxRows = f.rows
+	return served, err
+}
+
+// BenchmarkBatching compares, for the shared models and some of our own, the throughput of a server that batches as it
+// has planned at loading with one that does not, and with servers of fixed batch sizes, all within one run. 128 clients
+// in another process send one row each.
+//
+//	rows           that the plan runs at once
+//	on_of_off      throughput as planned / without batching
+//	on_of_best     throughput as planned / at the best fixed size
+//	best_rows      that size
+func BenchmarkBatching(b *testing.B) {
+	folder := orttest.RealModels(b)
+	files := map[string][]byte{"dense": minertest.Dense(b, 6), "conv": minertest.Conv(b), "digits": minertest.Classifier(b, 0)}
+	for _, name := range []string{"byte-sentence-lstm-de", "lgbm-wine-classifier-hummingbird", "iris-logreg", "mnist-8", "silero-vad-16kop15", "sklearn-randomforest-iris-zipmap"} {
+		data, err := os.ReadFile(filepath.Join(folder, name, "model.onnx"))
+		if err != nil {
+			b.Fatal(err)
+		}
+		files[name] = data
+	}
+	rt := orttest.Open(b)
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		b.Run(name, func(b *testing.B) {
+			planned, err := miner.OpenModels(b.Context(), rt, minertest.Folder(b, map[string][]byte{"model": files[name]}), repository.Options{}, slog.New(slog.DiscardHandler))
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer planned.Close()
+			planned.MeasureBatches(b.Context(), batching.Options{})
+			served, err := planned.Get("model", "")
+			if err != nil {
+				b.Fatal(err)
+			}
+			var inputs []models.Tensor
+			for _, spec := range served.Model.Inputs() {
+				inputs = append(inputs, row(spec, map[string]int64{"silero-vad-16kop15": 512}[name]))
+			}
+			rate := func(library miner.Library) float64 {
+				server := minertest.ServeLibrary(b, miner.ServerConfig{MaxInFlight: 256}, library)
+				defer server.Stop()
+				const clients = 128
+				each := max(2, b.N/clients)
+				r := putLoad(b, load{Address: server.Address, Model: "model", Inputs: inputs, Clients: clients, Each: each})
+				return float64(each*clients) / r.Elapsed.Seconds()
+			}
+			b.ResetTimer()
+			sizes := []int{1, 2, 4, 8, 16, 32, 64}
+			if served.MaxRows <= 1 {
+				sizes = sizes[:1] // it cannot be batched, or was measured to be no faster
+			}
+			on, fixed := 0.0, make([]float64, len(sizes))
+			for range 3 { // in turn, and the best of each: what disturbs the machine disturbs one of them
+				on = max(on, rate(planned))
+				for i, rows := range sizes {
+					fixed[i] = max(fixed[i], rate(fixedRows{planned, rows}))
+				}
+			}
+			best := floats.MaxIdx(fixed)
+			b.ReportMetric(float64(max(1, served.MaxRows)), "rows")
+			b.ReportMetric(on/fixed[0], "on_of_off")
+			b.ReportMetric(on/fixed[best], "on_of_best")
+			b.ReportMetric(float64(sizes[best]), "best_rows")
+			b.ReportMetric(0, "ns/op")
+		})
+	}
+}
+
+// row returns an input of one row, all zero. Other dimensions that the model leaves open are as long as free, or 64.
+func row(spec models.TensorSpec, free int64) models.Tensor {
+	shape, elements := slices.Clone(spec.Shape), int64(1)
+	for d := range shape {
+		switch {
+		case shape[d] < 0 && (d == 0 || len(shape) > 2):
+			shape[d] = 1
+		case shape[d] < 0:
+			shape[d] = cmp.Or(free, 64)
+		}
+		elements *= shape[d]
+	}
+	return models.Tensor{Name: spec.Name, Datatype: spec.Datatype, Shape: shape, Data: make([]byte, elements*int64(spec.Datatype.Size()))}
 }

@@ -1,6 +1,7 @@
 package miner
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -11,8 +12,10 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/plexusnet/plexus/models"
+	"github.com/plexusnet/plexus/models/repository"
 	"github.com/plexusnet/plexus/proto/inference"
 )
 
@@ -21,9 +24,33 @@ func extensions() []string {
 	return []string{"model_repository", "model_configuration", "statistics", "binary_tensor_data"}
 }
 
-// Catalogue is a Library that can list its models. RepositoryIndex needs it.
+// Catalogue is a Library that can list its models, those included that it cannot serve. RepositoryIndex needs it.
 type Catalogue interface {
-	Names() []string
+	Index() []Entry
+}
+
+// State is how a version of a model stands, by the names that clients of RepositoryIndex know.
+type State string
+
+// The states.
+const (
+	StateReady       State = "READY"
+	StateLoading     State = "LOADING"
+	StateUnloading   State = "UNLOADING"
+	StateUnavailable State = "UNAVAILABLE"
+)
+
+// Entry is a version of a model that is served, or is to be. Reason says why it is not.
+type Entry struct {
+	Name, Version string // the version is empty where no one in particular is at fault
+	State         State
+	Reason        string
+}
+
+// Configured is a Library that knows more of a model's configuration than its shapes.
+type Configured interface {
+	// Config returns what the operator has written, nil for nothing.
+	Config(name, version string) *inference.ModelConfig
 }
 
 // Loader is a Library whose models can be loaded and unloaded while it serves.
@@ -73,25 +100,30 @@ func (s *Server) streamed(ctx context.Context, req *inference.ModelInferRequest)
 	return &inference.ModelStreamInferResponse{InferResponse: resp}, nil
 }
 
-// ModelConfig tells a model's configuration in Triton's terms.
+// ModelConfig tells a model's configuration in Triton's terms: what its operator has written, the rest filled in.
 func (s *Server) ModelConfig(_ context.Context, req *inference.ModelConfigRequest) (*inference.ModelConfigResponse, error) {
 	served, err := s.library.Get(req.Name, req.Version)
 	if err != nil {
 		return nil, statusError(err)
 	}
-	config := &inference.ModelConfig{Name: served.Name, Platform: platform, Backend: "onnxruntime", MaxBatchSize: int32(max(0, served.MaxRows))}
-	batched := served.MaxRows > 1
+	config := &inference.ModelConfig{}
+	if c, ok := s.library.(Configured); ok {
+		if written := c.Config(served.Name, served.Version); written != nil {
+			config = proto.Clone(written).(*inference.ModelConfig)
+		}
+	}
+	config.Name, config.Platform, config.Backend = served.Name, platform, "onnxruntime"
+	config.Input, config.Output, config.SchedulingChoice = nil, nil, nil // what is so, not what was wished for
+	if served.MaxRows > 1 {
+		config.MaxBatchSize = int32(cmp.Or(served.MaxBatch, served.MaxRows))
+		config.SchedulingChoice = &inference.ModelConfig_DynamicBatching{DynamicBatching: &inference.ModelDynamicBatching{
+			PreferredBatchSize: []int32{int32(served.MaxRows)}, MaxQueueDelayMicroseconds: uint64(served.Delay.Microseconds())}}
+	}
 	for _, t := range served.Model.Inputs() {
-		config.Input = append(config.Input, &inference.ModelInput{Name: t.Name, DataType: dataType(t.Datatype), Dims: dims(t, batched)})
+		config.Input = append(config.Input, &inference.ModelInput{Name: t.Name, DataType: repository.DataType(t.Datatype), Dims: dims(t, config.MaxBatchSize > 0)})
 	}
 	for _, t := range served.Model.Outputs() {
-		config.Output = append(config.Output, &inference.ModelOutput{Name: t.Name, DataType: dataType(t.Datatype), Dims: dims(t, batched)})
-	}
-	if batched {
-		config.SchedulingChoice = &inference.ModelConfig_DynamicBatching{
-			DynamicBatching: &inference.ModelDynamicBatching{PreferredBatchSize: []int32{int32(served.MaxRows)}}}
-	} else {
-		config.MaxBatchSize = 0
+		config.Output = append(config.Output, &inference.ModelOutput{Name: t.Name, DataType: repository.DataType(t.Datatype), Dims: dims(t, config.MaxBatchSize > 0)})
 	}
 	return &inference.ModelConfigResponse{Config: config}, nil
 }
@@ -101,13 +133,6 @@ func dims(t models.TensorSpec, batched bool) []int64 {
 		return t.Shape[1:]
 	}
 	return t.Shape
-}
-
-func dataType(d models.Datatype) inference.DataType {
-	if d == models.BYTES {
-		return inference.DataType_TYPE_STRING
-	}
-	return inference.DataType(inference.DataType_value["TYPE_"+string(d)])
 }
 
 // ModelStatistics tells what models have done since the server started.
@@ -147,7 +172,7 @@ func (m *modelStatistics) message() *inference.ModelStatistics {
 	return out
 }
 
-// RepositoryIndex lists the versions that are served.
+// RepositoryIndex lists the versions that are served and, unless only those are asked for, the others with the reason.
 func (s *Server) RepositoryIndex(_ context.Context, req *inference.RepositoryIndexRequest) (*inference.RepositoryIndexResponse, error) {
 	list, ok := s.library.(Catalogue)
 	if !ok {
@@ -157,9 +182,9 @@ func (s *Server) RepositoryIndex(_ context.Context, req *inference.RepositoryInd
 	if req.RepositoryName != "" {
 		return out, nil // there is one, and it has no name
 	}
-	for _, name := range list.Names() {
-		for _, version := range s.library.Versions(name) {
-			out.Models = append(out.Models, &inference.RepositoryIndexResponse_ModelIndex{Name: name, Version: version, State: "READY"})
+	for _, e := range list.Index() {
+		if e.State == StateReady || !req.Ready {
+			out.Models = append(out.Models, &inference.RepositoryIndexResponse_ModelIndex{Name: e.Name, Version: e.Version, State: string(e.State), Reason: e.Reason})
 		}
 	}
 	return out, nil

@@ -5,10 +5,13 @@ import (
 	"context"
 	"crypto/tls"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"net"
 	"os"
 	"runtime"
+	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -18,6 +21,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/mem"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/plexusnet/plexus/client/oip"
 	"github.com/plexusnet/plexus/miner"
@@ -56,6 +60,8 @@ func TestHostileLoad(t *testing.T) {
 		return err
 	}
 	require.NoError(t, honest(t.Context()))
+	whole, err := proto.Marshal(oip.Request{Model: "digits", Inputs: []models.Tensor{image(1)}}.Message())
+	require.NoError(t, err)
 	attacks := map[string]func(*rand.Rand){
 		"noise": func(r *rand.Rand) {
 			withConn(server.Address, func(conn *grpc.ClientConn) {
@@ -95,7 +101,25 @@ func TestHostileLoad(t *testing.T) {
 			defer cancel()
 			_, _ = service.ModelInfer(ctx, oip.Request{Model: "digits", Inputs: []models.Tensor{{Name: "image", Datatype: models.FP32, Data: make([]byte, 2<<20)}}}.Message())
 		},
-		"a slow reader": func(r *rand.Rand) {
+		"truncated": func(r *rand.Rand) {
+			withConn(server.Address, func(conn *grpc.ClientConn) {
+				ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+				defer cancel()
+				cut := whole[:r.IntN(len(whole))]
+				_ = conn.Invoke(ctx, inference.GRPCInferenceService_ModelInfer_FullMethodName, cut, nil, grpc.ForceCodecV2(noise{}))
+			})
+		},
+		"a reader that never reads": func(r *rand.Rand) {
+			withConn(server.Address, func(conn *grpc.ClientConn) {
+				ctx, cancel := context.WithTimeout(context.Background(), 300*time.Millisecond)
+				defer cancel()
+				stream, err := inference.NewGRPCInferenceServiceClient(conn).ModelStreamInfer(ctx)
+				for err == nil && ctx.Err() == nil { // a megabyte of answers and more waits to be taken
+					err = stream.Send(oip.Request{Model: "text", Inputs: []models.Tensor{models.FromStrings("in", []int64{1}, []string{strings.Repeat("x", 100_000)})}}.Message())
+				}
+			})
+		},
+		"a slow handshake": func(r *rand.Rand) {
 			conn, err := net.DialTimeout("tcp", server.Address, time.Second)
 			if err != nil {
 				return
@@ -123,23 +147,26 @@ func TestHostileLoad(t *testing.T) {
 	runtime.GC()
 	routines, files, memory := runtime.NumGoroutine(), descriptors(), heap()
 	var idle []net.Conn
-	for range 1000 {
+	for range 2000 {
 		if conn, err := net.DialTimeout("tcp", server.Address, time.Second); err == nil {
 			idle = append(idle, conn)
 		}
 	}
+	require.Greater(t, len(idle), 1900, "raise the limit of open files (ulimit -n)")
 	ctx, stop := context.WithTimeout(t.Context(), duration)
 	defer stop()
 	var group sync.WaitGroup
-	var attempts, answered, refused atomic.Int64
+	var answered, refused atomic.Int64
+	made := map[string]*atomic.Int64{}
 	seed := uint64(0)
-	for _, attack := range attacks {
+	for name, attack := range attacks {
 		seed++
-		random := rand.New(rand.NewPCG(seed, 1))
+		random, count := rand.New(rand.NewPCG(seed, 1)), &atomic.Int64{}
+		made[name] = count
 		group.Go(func() {
 			for ctx.Err() == nil {
 				attack(random)
-				attempts.Add(1)
+				count.Add(1)
 			}
 		})
 	}
@@ -155,17 +182,50 @@ func TestHostileLoad(t *testing.T) {
 			time.Sleep(time.Millisecond)
 		}
 	})
+	start, early := time.Now(), 0
+	tick := time.NewTicker(max(duration/30, time.Second))
+	defer tick.Stop()
+	for ctx.Err() == nil {
+		select {
+		case <-ctx.Done():
+		case <-tick.C:
+		}
+		if early == 0 && time.Since(start) > duration/5 {
+			early = resident() // by then every kind of attack has been met
+		}
+		t.Logf("%8v: honest requests: %d answered, %d not; goroutines %d, descriptors %d, heap %d MiB, resident %d MiB", time.Since(start).Round(time.Second),
+			answered.Load(), refused.Load(), runtime.NumGoroutine(), descriptors(), heap()>>20, resident()>>20)
+	}
 	group.Wait()
 	for _, conn := range idle {
 		conn.Close()
 	}
 	require.NoError(t, honest(t.Context()))
-	t.Logf("%v: %d attacks; honest requests: %d answered, %d not", duration, attempts.Load(), answered.Load(), refused.Load())
+	for _, name := range slices.Sorted(maps.Keys(made)) {
+		t.Logf("%8d times %s", made[name].Load(), name)
+		require.Positive(t, made[name].Load(), name)
+	}
 	require.Positive(t, answered.Load())
 	require.Less(t, refused.Load()*20, answered.Load()+20, "the honest are answered")
 	require.Eventually(t, func() bool { return runtime.NumGoroutine() <= routines+20 && descriptors() <= files+10 }, 30*time.Second, 50*time.Millisecond,
 		"goroutines %d, then %d; descriptors %d, then %d", routines, runtime.NumGoroutine(), files, descriptors())
+	t.Logf("goroutines %d before, %d after; descriptors %d, %d; heap %d MiB, %d MiB; resident %d MiB early, %d MiB at the end",
+		routines, runtime.NumGoroutine(), files, descriptors(), memory>>20, heap()>>20, early>>20, resident()>>20)
 	require.Less(t, heap(), memory+32<<20)
+	require.Less(t, resident(), early+256<<20, "what is not Go's does not grow either")
+}
+
+// resident returns the bytes of memory that the process holds, those of C libraries included; 0 where nobody tells.
+func resident() int {
+	data, err := os.ReadFile("/proc/self/statm")
+	if err != nil {
+		return 0
+	}
+	var size, pages int
+	if _, err := fmt.Sscan(string(data), &size, &pages); err != nil {
+		return 0
+	}
+	return pages * os.Getpagesize()
 }
 
 func withConn(address string, use func(*grpc.ClientConn)) {

@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"log/slog"
 	"slices"
 	"strconv"
@@ -27,29 +28,30 @@ import (
 )
 
 // serviceDesc is the generated description of the service, with a ModelInfer that leaves raw contents where they were
-// received until the answer is there.
+// received until the answer is there, and lets the next request in when it is sent. Both take a handler of our own, which
+// gRPC has for streams only and calls without an interceptor where neither side streams; on the wire it is the same.
 func serviceDesc() *grpc.ServiceDesc {
 	desc := inference.GRPCInferenceService_ServiceDesc
-	desc.Methods = slices.Clone(desc.Methods)
-	at := slices.IndexFunc(desc.Methods, func(m grpc.MethodDesc) bool { return m.MethodName == "ModelInfer" })
-	desc.Methods[at].Handler = handleModelInfer
+	unary := func(m grpc.MethodDesc) bool { return m.MethodName == "ModelInfer" }
+	desc.Methods = slices.DeleteFunc(slices.Clone(desc.Methods), unary)
+	desc.Streams = append(slices.Clone(desc.Streams), grpc.StreamDesc{StreamName: "ModelInfer", Handler: handleModelInfer})
 	return &desc
 }
 
-func handleModelInfer(srv any, ctx context.Context, decode func(any) error, interceptor grpc.UnaryServerInterceptor) (any, error) {
+func handleModelInfer(srv any, stream grpc.ServerStream) (err error) {
+	s := srv.(*Server)
+	defer leave(stream.Context())
+	defer s.recovered(inference.GRPCInferenceService_ModelInfer_FullMethodName, &err)
 	var received oip.Received
-	if err := decode(&received); err != nil {
-		return nil, err
+	if err := stream.RecvMsg(&received); err != nil {
+		return err
 	}
 	defer received.Free()
-	handler := func(ctx context.Context, req any) (any, error) {
-		return srv.(*Server).ModelInfer(ctx, req.(*inference.ModelInferRequest))
+	resp, err := s.ModelInfer(stream.Context(), &received.Request)
+	if err != nil {
+		return err
 	}
-	if interceptor == nil {
-		return handler(ctx, &received.Request)
-	}
-	info := &grpc.UnaryServerInfo{Server: srv, FullMethod: inference.GRPCInferenceService_ModelInfer_FullMethodName}
-	return interceptor(ctx, &received.Request, info, handler)
+	return stream.SendMsg(resp)
 }
 
 // ModelInfer runs a model. Inputs may come raw or typed; outputs go raw.
@@ -113,15 +115,21 @@ func (s *Server) run(ctx context.Context, served Served, req *inference.ModelInf
 	if err != nil {
 		return nil, err
 	}
+	if err := checkRows(served, inputs); err != nil {
+		return nil, err
+	}
 	wanted := wantedOutputs(req)
 	call := &batching.Call{Ctx: ctx, Inputs: inputs}
 	who := callerOf(ctx)
-	ask := schedule.Request{Caller: who.name, Weight: who.weight, Bytes: bytesOf(inputs), Payload: call, Rows: 1}
+	ask := schedule.Request{Caller: who.name, Weight: who.weight, Bytes: bytesOf(inputs), Payload: call, Rows: batching.Rows(served.Model.Inputs(), inputs)}
 	if served.MaxRows > 1 {
 		if err := checkInputs(served.Model, inputs); err != nil {
 			return nil, err
 		}
-		ask.Batch, ask.Rows = batching.Key(served.Name+"/"+served.Version+"/"+string(served.SHA256[:]), inputs, wanted)
+		ask.Batch, _ = batching.Key(served.Name+"/"+served.Version+"/"+string(served.SHA256[:]), inputs, wanted)
+	}
+	if served.Delay > 0 && ask.Batch != "" {
+		return s.runGathered(ctx, served, wanted, ask.Batch, call, ask.Rows, counts)
 	}
 	entered := time.Now()
 	place, err := s.queue.Enter(ctx, ask)
@@ -155,6 +163,17 @@ func (s *Server) lead(served Served, wanted []string, place schedule.Place, call
 	batching.Run(served.Model, wanted, calls)
 	counts.ran(len(calls), rows, time.Since(start), nil)
 	return call.Outputs, call.Err
+}
+
+// checkRows refuses a request of more rows than the operator lets in at once.
+func checkRows(served Served, inputs []models.Tensor) error {
+	for _, t := range inputs {
+		if served.MaxBatch > 0 && len(t.Shape) > 0 && t.Shape[0] > int64(served.MaxBatch) {
+			return &models.TensorError{Tensor: t.Name, Err: models.ErrShape,
+				Want: fmt.Sprintf("at most %d rows (max_batch_size)", served.MaxBatch), Got: strconv.FormatInt(t.Shape[0], 10)}
+		}
+	}
+	return nil
 }
 
 // checkInputs finds what is wrong with a request before it can spoil a batch.

@@ -3,6 +3,7 @@ package miner
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/plexusnet/plexus/models"
 )
@@ -25,6 +26,10 @@ type Served struct {
 	SHA256  [32]byte // of the model's file, where it has one
 	Model   Model
 	MaxRows int // rows of several requests that run best as one; 0 or 1: none do
+	// MaxBatch bounds the rows of one request, where the operator has said so; 0: nothing does.
+	MaxBatch int
+	// Delay is how long a request may wait for others to fill MaxRows.
+	Delay time.Duration
 }
 
 // Library is the models that a server answers for.

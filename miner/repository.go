@@ -1,12 +1,14 @@
 package miner
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -14,6 +16,7 @@ import (
 	"github.com/plexusnet/plexus/models/batching"
 	"github.com/plexusnet/plexus/models/ort"
 	"github.com/plexusnet/plexus/models/repository"
+	"github.com/plexusnet/plexus/proto/inference"
 )
 
 // Models is a Library of the models in a folder. Its models are loaded, swapped and unloaded while it is used.
@@ -23,6 +26,8 @@ type Models struct {
 	options repository.Options
 	log     *slog.Logger
 	current atomic.Pointer[shelf]
+
+	absent absences
 
 	mu       sync.Mutex // held to change the shelf
 	seen     map[string]string
@@ -43,13 +48,28 @@ func OpenModels(ctx context.Context, rt *ort.Runtime, path string, options repos
 	if m.seen, err = repository.Fingerprints(path); err != nil {
 		return nil, fmt.Errorf("model repository: %w", err)
 	}
-	options.LeaveOut = func(err error) { log.Error("a model is left out", "error", err) }
+	options.LeaveOut = func(err error) {
+		log.Error("a model is left out", "error", err)
+		m.absent.failed(err)
+	}
 	r, err := repository.Open(ctx, rt, path, options)
 	if err != nil {
 		return nil, err
 	}
 	m.current.Store(&shelf{repository: r})
+	m.warn(r.Index())
 	return m, nil
+}
+
+// warn says what configurations ask for in vain, once for each time that they are read.
+func (m *Models) warn(loaded []*repository.Model) {
+	said := map[string]bool{}
+	for _, model := range loaded {
+		if c := model.Config; c != nil && len(c.Ignored) > 0 && !said[model.Name] {
+			said[model.Name] = true
+			m.log.Warn("config.pbtxt: fields that make no difference here", "model", model.Name, "fields", strings.Join(c.Ignored, " "))
+		}
+	}
 }
 
 // MeasureBatches finds out for every model how many rows run best at once, and serves it so from then on, as it does
@@ -68,24 +88,44 @@ func (m *Models) measure(ctx context.Context, loaded []*repository.Model) map[*r
 		return plans
 	}
 	for _, model := range loaded {
-		plan := batching.Measure(ctx, model.Session, *m.batching)
+		plan := m.plan(ctx, model)
 		plans[model] = plan
 		m.log.Info("batching", "model", model.Name, "version", model.Version, "rows", max(1, plan.MaxRows), "reason", plan.Reason)
 	}
 	return plans
 }
 
+// plan measures a model, within what its configuration says.
+func (m *Models) plan(ctx context.Context, model *repository.Model) batching.Plan {
+	said, options := model.Config.Batch(), *m.batching
+	switch {
+	case said.Never:
+		return batching.Plan{Reason: "config.pbtxt says max_batch_size: 0"}
+	case said.Fixed > 0:
+		options.Fixed = said.Fixed
+	case said.MaxRows > 0:
+		options.MaxRows = said.MaxRows
+	}
+	return batching.Measure(ctx, model.Session, options)
+}
+
 // Load implements Loader: requests in hand finish on what was loaded before.
 func (m *Models) Load(ctx context.Context, name string) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	m.absent.set(name, StateLoading, "", repository.OnDisk(m.path, name)...)
 	loaded, err := repository.OpenModel(ctx, m.runtime, m.path, name, m.options)
 	if errors.Is(err, repository.ErrModel) {
+		m.absent.set(name, "", "")
 		return fmt.Errorf("%w: %w", ErrUnknownModel, err)
 	}
 	if err != nil {
+		m.absent.set(name, StateUnavailable, err.Error(), repository.OnDisk(m.path, name)...)
+		m.absent.failed(err)
 		return err
 	}
+	m.warn(loaded)
+	defer m.absent.set(name, "", "")
 	return m.swap(name, loaded, m.measure(ctx, loaded))
 }
 
@@ -96,6 +136,9 @@ func (m *Models) Unload(name string) error {
 	if len(m.current.Load().repository.Versions(name)) == 0 {
 		return fmt.Errorf("%w: %q", ErrUnknownModel, name)
 	}
+	versions := m.Versions(name)
+	m.absent.set(name, StateUnloading, "", versions...)
+	defer m.absent.set(name, StateUnavailable, "unloaded", versions...)
 	return m.swap(name, nil, nil)
 }
 
@@ -158,6 +201,7 @@ func (m *Models) Refresh(ctx context.Context) error {
 			m.log.Info("unloaded", "model", name)
 		}
 	}
+	m.absent.keep(found)
 	m.seen = found // what could not be loaded is tried again when it changes
 	return errors.Join(errs...)
 }
@@ -169,7 +213,43 @@ func (m *Models) Get(name, version string) (Served, error) {
 	if err != nil {
 		return Served{}, fmt.Errorf("%w: %w", ErrUnknownModel, err)
 	}
-	return Served{Name: model.Name, Version: model.VersionString(), SHA256: model.SHA256, Model: model.Session, MaxRows: now.plans[model].MaxRows}, nil
+	served := Served{Name: model.Name, Version: model.VersionString(), SHA256: model.SHA256, Model: model.Session, MaxRows: now.plans[model].MaxRows}
+	if model.Config != nil {
+		said := model.Config.Batch()
+		served.MaxBatch = said.MaxRows
+		if served.MaxRows > 1 {
+			served.Delay = said.Delay
+		}
+	}
+	return served, nil
+}
+
+// Config implements Configured.
+func (m *Models) Config(name, version string) *inference.ModelConfig {
+	model, err := m.current.Load().repository.Get(name, version)
+	if err != nil || model.Config == nil {
+		return nil
+	}
+	return model.Config.Message
+}
+
+// Index implements Catalogue.
+func (m *Models) Index() []Entry {
+	entries := m.absent.list()
+	for _, model := range m.current.Load().repository.Index() {
+		e := Entry{Name: model.Name, Version: model.VersionString(), State: StateReady}
+		at := slices.IndexFunc(entries, func(o Entry) bool { return o.Name == e.Name && o.Version == e.Version })
+		switch {
+		case at < 0:
+			entries = append(entries, e)
+		case entries[at].State != StateUnloading: // what is served until its next load is served
+			entries[at] = e
+		}
+	}
+	slices.SortFunc(entries, func(a, b Entry) int {
+		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(len(a.Version), len(b.Version)), cmp.Compare(a.Version, b.Version))
+	})
+	return entries
 }
 
 // SHA256 returns the hash of the file of a model's newest version.

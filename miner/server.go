@@ -85,6 +85,7 @@ type Server struct {
 	library  Library
 	cfg      ServerConfig
 	queue    *schedule.Queue
+	gatherer gatherer
 	door     *doorkeeper
 	draining atomic.Bool
 }
@@ -150,7 +151,7 @@ func (s *Server) grpcServer() *grpc.Server {
 		grpc.MaxConcurrentStreams(uint32(s.cfg.MaxStreams)),
 		grpc.MaxHeaderListSize(16<<10),
 		grpc.ForceServerCodecV2(oip.NewCodec()),
-		grpc.NumStreamWorkers(uint32(4*runtime.NumCPU())),
+		grpc.NumStreamWorkers(uint32(s.cfg.MaxInFlight)), // one for each request that may wait: a new goroutine would have to grow its stack
 		grpc.StaticStreamWindowSize(s.window()),
 		grpc.StaticConnWindowSize(2*s.window()),
 		grpc.ConnectionTimeout(10*time.Second),

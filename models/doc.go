@@ -10,5 +10,5 @@
 //	}
 //
 // The packages below it do the work: models/onnx reads and builds ONNX files, models/ort runs them, models/repository
-// keeps a folder of them, models/digits draws challenges, models/nn trains small networks.
+// keeps a folder of them, models/tasks draws challenges of images, texts and sounds, models/nn trains small networks.
 package models

@@ -1,7 +1,7 @@
 package models
 
 // Task describes a kind of work that models are compared on: what goes in, what comes out, and how an answer is
-// measured. A task's own package (models/digits is the first) returns its Task and draws its challenges.
+// measured. A task's own package (such as models/digits) returns its Task and draws its challenges.
 type Task struct {
 	Name    string       // as models carry it in their metadata under MetadataTask
 	Inputs  []TensorSpec // what every model of the task takes

@@ -2,9 +2,8 @@ package validator
 
 import (
 	"context"
-	"errors"
 	"log/slog"
-	"math/rand/v2"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -14,84 +13,36 @@ import (
 	"go.uber.org/goleak"
 	"golang.org/x/sync/errgroup"
 
-	"github.com/plexusnet/plexus/client"
 	"github.com/plexusnet/plexus/client/chaintest"
 	"github.com/plexusnet/plexus/client/membership"
 	"github.com/plexusnet/plexus/client/metagraph"
+	"github.com/plexusnet/plexus/client/oip"
 	"github.com/plexusnet/plexus/miner"
 	"github.com/plexusnet/plexus/miner/minertest"
-	"github.com/plexusnet/plexus/models"
 	"github.com/plexusnet/plexus/models/digits"
+	"github.com/plexusnet/plexus/models/tasks"
+	"github.com/plexusnet/plexus/validator/mechanism"
+	"github.com/plexusnet/plexus/validator/mechanism/accuracy"
+	"github.com/plexusnet/plexus/validator/store"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-func newTask(t *testing.T) *Digits {
+// digitsByAccuracy is the mechanism of most tests.
+func digitsByAccuracy(t *testing.T) mechanism.Mechanism {
 	t.Helper()
-	task, err := NewDigits()
+	kind, err := tasks.ByName(digits.Name)
 	require.NoError(t, err)
-	return task
+	m, err := accuracy.New(kind, accuracy.Options{})
+	require.NoError(t, err)
+	return m
 }
 
-func TestDigitsDrawsFreshChallenges(t *testing.T) {
-	task := newTask(t)
-	seen, labels := map[string]bool{}, map[int]bool{}
-	drawn, err := task.Draw(200)
-	require.NoError(t, err)
-	other, err := newTask(t).Draw(200)
-	require.NoError(t, err)
-	for _, c := range append(drawn, other...) {
-		require.NoError(t, models.ValidateInputs(task.Describe().Inputs, c.Inputs, models.Limits{}))
-		require.False(t, seen[string(c.Inputs[0].Data)], "no challenge is drawn twice")
-		seen[string(c.Inputs[0].Data)] = true
-		for label := range digits.Classes {
-			if c.Judge([]models.Tensor{certain(label)}) == nil {
-				labels[label] = true
-			}
-		}
-	}
-	require.Len(t, labels, digits.Classes)
-}
-
-func certain(label int) models.Tensor {
-	p := make([]float32, digits.Classes)
-	p[label] = 1
-	return models.FromFloat32s(digits.OutputName, []int64{1, digits.Classes}, p)
-}
-
-func TestJudge(t *testing.T) {
-	nan := certain(7)
-	copy(nan.Data, []byte{0, 0, 0xc0, 0x7f})
-	misnamed := certain(7)
-	misnamed.Name = "logits"
-	row := func(values ...float32) models.Tensor {
-		return models.FromFloat32s(digits.OutputName, []int64{1, int64(len(values))}, values)
-	}
-	tests := map[string]struct {
-		output models.Tensor
-		wrong  bool
-		fine   bool
-	}{
-		"right":             {output: certain(7), fine: true},
-		"wrong":             {output: certain(8), wrong: true},
-		"not a number":      {output: nan},
-		"no probabilities":  {output: row(9, 1, 1, 1, 1, 1, 1, 1, 1, 1)},
-		"negative":          {output: row(-1, 1, 1, 0, 0, 0, 0, 0, 0, 0)},
-		"too few classes":   {output: row(0.5, 0.5)},
-		"another name":      {output: misnamed},
-		"two answers":       {output: models.FromFloat32s(digits.OutputName, []int64{2, 10}, make([]float32, 20))},
-		"data cut short":    {output: models.Tensor{Name: digits.OutputName, Datatype: models.FP32, Shape: []int64{1, 10}, Data: make([]byte, 39)}},
-		"another datatype":  {output: models.Tensor{Name: digits.OutputName, Datatype: models.FP64, Shape: []int64{1, 10}, Data: make([]byte, 80)}},
-		"nothing was drawn": {output: models.Tensor{}},
-	}
-	for name, test := range tests {
-		t.Run(name, func(t *testing.T) {
-			err := judgeDigit(7)([]models.Tensor{test.output})
-			require.Equal(t, test.fine, err == nil, "%v", err)
-			require.Equal(t, test.wrong, errors.Is(err, ErrWrong))
-		})
-	}
-	require.Error(t, judgeDigit(7)(nil))
+func shared(t *testing.T, shoppers ...oip.Dialer) *Shared {
+	t.Helper()
+	s := NewShared(oip.Dialer{}, shoppers, 0)
+	t.Cleanup(s.Close)
+	return s
 }
 
 // miners serves models and returns the neurons that announce them, uid 0 first.
@@ -125,51 +76,79 @@ func TestProberCountsWhatComesBack(t *testing.T) {
 	graph := &metagraph.Metagraph{Neurons: append(neurons, gone, plaintext, unnamed, silent)}
 
 	const asked = 200
-	challenges, err := newTask(t).Draw(asked)
-	require.NoError(t, err)
-	pool := client.NewPool(Options{}.Dialer)
-	defer pool.Close()
-	p := prober{pool: pool, deadline: time.Minute, miners: 3, inFlight: 4, challenges: challenges}
-	probes := plan(graph, "self", asked, func(identity) bool { return true }, rand.New(rand.NewPCG(1, 2)))
+	p := newProber(t, asked)
 	results := map[uint16]Result{}
-	for i, r := range p.run(t.Context(), probes) {
+	probes := planner{self: "self", challenges: asked, known: func(identity) bool { return true }, isolated: never, random: seeded()}.plan(graph)
+	found, err := p.run(t.Context(), probes)
+	require.NoError(t, err)
+	for i, r := range found {
 		require.Equal(t, probes[i].neuron.UID, r.Neuron.UID)
 		require.Equal(t, asked, r.Asked)
-		require.Equal(t, r.Asked, r.Right+r.Wrong+r.Malformed+r.Failed)
+		failed := 0
+		for _, n := range r.Failures {
+			failed += n
+		}
+		require.Equal(t, r.Asked, r.Answered+failed)
 		results[r.Neuron.UID] = r
 	}
 	require.Len(t, results, 10)
-	require.Greater(t, results[0].Right, asked/3, "a trained model is far better than chance")
-	require.Zero(t, results[0].Failed+results[0].Malformed)
-	require.Positive(t, results[0].Latency)
-	require.Less(t, results[1].Right, asked/4, "an untrained one is not")
-	require.Less(t, results[2].Right, asked/4, "nor is one that always says the same")
-	require.Equal(t, asked, results[3].Malformed)
-	require.Equal(t, asked, results[4].Malformed)
+	require.Greater(t, results[0].Score(), float64(asked)/3, "a trained model is far better than chance")
+	require.Equal(t, asked, results[0].Answered)
+	require.Positive(t, results[0].latency())
+	require.Len(t, results[0].Outputs[0], digits.Classes)
+	require.Less(t, results[1].Score(), float64(asked)/4, "an untrained one is not")
+	require.Less(t, results[2].Score(), float64(asked)/4, "nor is one that always says the same")
+	for uid, reason := range map[uint16]string{3: "not_an_answer", 4: "not_an_answer", 5: "invalid_argument", 6: "unavailable", 7: "plaintext", 8: "not_found", 9: "not_serving"} {
+		require.Equal(t, map[string]int{reason: asked}, results[uid].Failures, "uid %d: %v", uid, results[uid].Reason)
+	}
 	for uid, says := range map[uint16]string{5: `"image"`, 6: "refused", 7: "plaintext", 8: "unknown model", 9: "no endpoint"} {
-		require.Equal(t, asked, results[uid].Failed, uid)
 		require.ErrorContains(t, results[uid].Reason, says)
 	}
+}
+
+// newProber asks so many challenges, as one validator without shoppers does.
+func newProber(t *testing.T, challenges int) *prober {
+	t.Helper()
+	drawn, err := digitsByAccuracy(t).Draw(t.Context(), challenges)
+	require.NoError(t, err)
+	s := shared(t)
+	return &prober{askers: s.askers, deadline: time.Minute, miners: 3, inFlight: 4, limit: 1 << 20, memory: s.memory, round: drawn, sample: newSample(seeded())}
 }
 
 func TestProberWaitsNoLongerThanTheDeadline(t *testing.T) {
 	neurons, _ := miners(t, minertest.Classifier(t, 10))
 	slow := minertest.Serve(t, miner.ServerConfig{}, map[string][]byte{"slow": minertest.SlowConstant(t, 5000, digits.Classes)})
 	neurons = append(neurons, metagraph.Neuron{UID: 1, Endpoint: slow.Endpoint("slow")})
-	challenges, err := newTask(t).Draw(64)
-	require.NoError(t, err)
-	pool := client.NewPool(Options{}.Dialer)
-	defer pool.Close()
-	p := prober{pool: pool, deadline: 2 * time.Second, miners: 2, inFlight: 4, challenges: challenges}
-	probes := plan(&metagraph.Metagraph{Neurons: neurons}, "self", 64, nil, rand.New(rand.NewPCG(1, 2)))
+	p := newProber(t, 64)
+	p.deadline, p.miners = 2*time.Second, 2
+	probes := planner{self: "self", challenges: 64, known: never, isolated: never, random: seeded()}.plan(&metagraph.Metagraph{Neurons: neurons})
 	start := time.Now()
-	for _, r := range p.run(t.Context(), probes) {
+	results, err := p.run(t.Context(), probes)
+	require.NoError(t, err)
+	for _, r := range results {
 		require.Equal(t, 64, r.Asked)
 		if r.Neuron.UID == 1 {
-			require.Equal(t, 64, r.Failed)
+			require.Zero(t, r.Answered)
 		}
 	}
 	require.Less(t, time.Since(start), 20*time.Second, "64 answers of this model take minutes")
+}
+
+func TestProberTakesNoAnswerThatIsTooLarge(t *testing.T) {
+	neurons, _ := miners(t, minertest.Classifier(t, 10))
+	p := newProber(t, 4)
+	p.limit = 20
+	results, err := p.run(t.Context(), planner{challenges: 4, known: never, isolated: never, random: seeded()}.plan(&metagraph.Metagraph{Neurons: neurons}))
+	require.NoError(t, err)
+	require.Equal(t, map[string]int{"resource_exhausted": 4}, results[0].Failures)
+}
+
+func newBook(t *testing.T) *store.Book {
+	t.Helper()
+	s, err := store.Open(filepath.Join(t.TempDir(), "validator.db"))
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, s.Close()) })
+	return s.Book(1, "validator")
 }
 
 func log() (*slog.Logger, *logText) {
@@ -201,7 +180,7 @@ func start(t *testing.T, chain *chaintest.Chain, change func(*Validator)) (*logT
 	view := chain.As("validator")
 	v := &Validator{
 		Member: membership.Member{Netuid: 1, Hotkey: "validator", HotkeyName: "validator1", CanRegister: true, MaxBurn: 1e9, Chain: view, Log: logger},
-		Chain:  view, Task: newTask(t), Bind: true, Log: logger,
+		Chain:  view, Mechanism: digitsByAccuracy(t), Book: newBook(t), Shared: shared(t), Bind: true, Log: logger,
 		Options: Options{RoundInterval: 20 * time.Millisecond, Challenges: 50, Deadline: 5 * time.Second, PollInterval: 2 * time.Millisecond},
 	}
 	if change != nil {
@@ -269,7 +248,7 @@ func TestValidatorSetsWeightsOncePerEpoch(t *testing.T) {
 func TestValidatorOutlivesChainAndMiners(t *testing.T) {
 	chain := chaintest.New(1)
 	chain.Down(true)
-	neurons, servers := miners(t, minertest.Classifier(t, 500), minertest.Classifier(t, 500))
+	neurons, servers := miners(t, minertest.Classifier(t, 500), minertest.Classifier(t, 300))
 	chain.Add(neurons...)
 	_, stop := start(t, chain, func(v *Validator) { v.Options.HalfLife = 100 })
 	require.Eventually(t, func() bool { return chain.Calls() > 3 }, soon, often)
@@ -324,7 +303,7 @@ func TestValidatorFailsWhenItMayNotRegister(t *testing.T) {
 	view := chaintest.New(1).As("validator")
 	logger, _ := log()
 	v := &Validator{Member: membership.Member{Netuid: 1, Hotkey: "validator", HotkeyName: "validator1", Chain: view, Log: logger},
-		Chain: view, Task: newTask(t), Log: logger}
+		Chain: view, Mechanism: digitsByAccuracy(t), Book: newBook(t), Shared: shared(t), Log: logger}
 	require.ErrorIs(t, v.Run(t.Context()), membership.ErrNotRegistered)
 }
 

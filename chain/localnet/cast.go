@@ -9,6 +9,7 @@ import (
 	"github.com/plexusnet/plexus/chain/localnet/files"
 	"github.com/plexusnet/plexus/chain/subnet/keeper"
 	"github.com/plexusnet/plexus/models/classifier"
+	subnetv1 "github.com/plexusnet/plexus/proto/plexus/subnet/v1"
 	"github.com/plexusnet/plexus/subnet"
 )
 
@@ -22,13 +23,15 @@ const (
 )
 
 const (
-	nodeName  = "node"
-	ownerName = "owner"
+	nodeName   = "node"
+	ownerName  = "owner"
+	beaconName = "beacon"
 	// untrained is the quality of the miner that answers garbage.
 	untrained = "untrained"
 
 	totalStake  = 100_000 * subnet.PLX
 	pocketMoney = 1_000 * subnet.PLX // for fees, registrations, the lock of a subnet
+	beaconMoney = subnet.PLX         // its account must exist; what it brings is free
 	maxBurn     = "100plx"
 )
 
@@ -59,7 +62,7 @@ func cast() []member {
 }
 
 func processNames() []string {
-	names := []string{nodeName}
+	names := []string{nodeName, beaconName}
 	for _, m := range cast() {
 		names = append(names, m.name)
 	}
@@ -95,19 +98,36 @@ func places(dir string, p ports) Places {
 	}
 }
 
+// beaconPeriod is how many seconds apart the rounds of the network's own beacon are, the least there is.
+const beaconPeriod = 1
+
+// shortestLocked is the shortest epoch in which weights are timelocked. A
+// beacon counts seconds, and a round is some of them past the epoch that it is
+// awaited in: in shorter epochs that would be the next one.
+const shortestLocked = 5 * time.Second
+
+// hiding is how the members hide their weights from each other.
+func hiding(o Options) string {
+	if time.Duration(o.Tempo)*o.BlockTime < shortestLocked {
+		return subnet.CommitRevealHash
+	}
+	return subnet.CommitRevealTimelock
+}
+
 // spec is the genesis: only the validator with the largest stake makes blocks,
-// so one node is enough; the stake of the others counts all the same.
-func spec(o Options, at Places, p ports) files.Spec {
+// so one node is enough; the stake of the others counts all the same. key is
+// that of the network's beacon.
+func spec(o Options, at Places, p ports, key []byte) files.Spec {
 	params := files.Scale(keeper.DefaultParams(), o.Tempo)
-	// The members set plain weights, which anybody can watch arrive.
-	params.Defaults.CommitReveal = subnet.CommitRevealOff
+	params.Defaults.CommitReveal = hiding(o)
+	params.Beacon = subnetv1.Beacon{PublicKey: key, GenesisTime: time.Now().Unix(), PeriodSeconds: beaconPeriod}
 	s := files.Spec{
 		ChainID:          at.ChainID,
 		Dir:              filepath.Join(o.Dir, "genesis"),
 		Params:           params,
 		BlockTime:        o.BlockTime,
 		ActiveValidators: 1,
-		Accounts:         []files.Account{{Name: ownerName, Balance: pocketMoney}},
+		Accounts:         []files.Account{{Name: ownerName, Balance: pocketMoney}, {Name: beaconName, Balance: beaconMoney}},
 	}
 	for _, m := range cast() {
 		s.Accounts = append(s.Accounts, files.Account{Name: m.hotkey()})
@@ -129,6 +149,24 @@ func nodeArgs(at Places) []string {
 	return []string{"start", "--home", at.Home, "--log_no_color"}
 }
 
+// beaconArgs start the process that brings the rounds in which timelocked
+// weights open.
+func beaconArgs(o Options, at Places) []string {
+	return []string{
+		"beacon", "run",
+		"--home", filepath.Join(o.Dir, beaconName),
+		"--node", at.GRPC,
+		"--chain-id", at.ChainID,
+		"--keyring-backend", "test",
+		"--keyring-dir", at.Home,
+		"--from", beaconName,
+		"--key", beaconKey(o.Dir),
+		"--interval", (o.BlockTime / 2).String(),
+	}
+}
+
+func beaconKey(dir string) string { return filepath.Join(dir, "beacon.key") }
+
 // memberArgs are what miners and validators have in common.
 func memberArgs(m member, o Options, at Places, netuid uint32) []string {
 	return []string{
@@ -142,14 +180,17 @@ func memberArgs(m member, o Options, at Places, netuid uint32) []string {
 		"--hotkey", m.hotkey(),
 		"--coldkey", m.name,
 		"--max-burn", maxBurn,
+		"--node-key", filepath.Join(o.Dir, m.name, "node.pem"),
 	}
 }
 
-// minerArgs start a miner on its own models.
+// minerArgs start a miner on its own models. Connections are authenticated, as
+// between machines; who has no account may ask all the same.
 func minerArgs(m member, o Options, at Places, netuid uint32, port int) []string {
 	args := append(memberArgs(m, o, at, netuid),
 		"--models", modelsOf(o.Dir, m),
 		"--listen", fmt.Sprintf("127.0.0.1:%d", port),
+		"--strangers", "open",
 		"--watch-interval", max(2*o.BlockTime, time.Second).String(),
 	)
 	if o.Library != "" {
@@ -168,6 +209,7 @@ func validatorArgs(m member, o Options, at Places, netuid uint32) []string {
 		"--round-interval", round.String(),
 		"--deadline", round.String(),
 		"--poll-interval", (o.BlockTime / 2).String(),
+		"--api", "", "--metrics", "", // three of them share this machine
 	)
 }
 

@@ -1,7 +1,7 @@
 // Package localnet runs a whole Plexus network on one machine, out of real
-// processes of one binary, and watches it earn: a node, three validators of
-// unequal stake, and four miners, three with models of different quality and
-// one whose model was never trained.
+// processes of one binary, and watches it earn: a node, a beacon that opens
+// hidden weights, three validators of unequal stake, and four miners, three
+// with models of different quality and one whose model was never trained.
 //
 //	summary, err := localnet.Run(ctx, localnet.Options{
 //		Dir:       dir,

@@ -15,6 +15,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/plexusnet/plexus/chain/localnet/files"
+	"github.com/plexusnet/plexus/chain/timelock"
 	subnetv1 "github.com/plexusnet/plexus/proto/plexus/subnet/v1"
 	"github.com/plexusnet/plexus/subnet"
 )
@@ -292,10 +293,28 @@ func TestGenesisOfTheCastIsValid(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, p.miners, 4)
 	dir := t.TempDir()
-	net, err := files.Write(spec(Options{Dir: dir}.withDefaults(), places(dir, p), p))
+	net, err := files.Write(spec(Options{Dir: dir}.withDefaults(), places(dir, p), p, timelock.NewSecretKey().Public().Bytes()))
 	require.NoError(t, err)
 	require.Equal(t, filepath.Join(dir, nodeName), net.KeyDir, "one home has the node and all keys")
-	require.Len(t, net.Addresses, 2*7+1)
+	require.Len(t, net.Addresses, 2*7+2)
+}
+
+func TestWeightsAreHiddenAsAnEpochAllows(t *testing.T) {
+	for name, c := range map[string]struct {
+		o    Options
+		want string
+	}{
+		"as a real network":                    {Options{}.withDefaults(), subnet.CommitRevealTimelock},
+		"an epoch shorter than a beacon's":     {Options{BlockTime: 200 * time.Millisecond, Tempo: 10}, subnet.CommitRevealHash},
+		"the shortest that leaves time enough": {Options{BlockTime: time.Second, Tempo: 5}, subnet.CommitRevealTimelock},
+	} {
+		t.Run(name, func(t *testing.T) {
+			key := []byte("key")
+			s := spec(c.o, Places{}, ports{}, key)
+			require.Equal(t, c.want, s.Params.Defaults.CommitReveal)
+			require.Equal(t, key, s.Params.Beacon.PublicKey)
+		})
+	}
 }
 
 func TestArgumentsNameTheirOwn(t *testing.T) {
@@ -307,6 +326,9 @@ func TestArgumentsNameTheirOwn(t *testing.T) {
 	require.Contains(t, args, "--hotkey miner-small-hot --coldkey miner-small")
 	require.Contains(t, args, "--models /net/miner-small/models --listen 127.0.0.1:8500")
 	require.Contains(t, args, "--onnxruntime /lib/ort.so")
+	args = strings.Join(beaconArgs(o, at), " ")
+	require.Contains(t, args, "beacon run --home /net/beacon --node 127.0.0.1:9")
+	require.Contains(t, args, "--from beacon --key /net/beacon.key")
 	args = strings.Join(validatorArgs(cast()[0], o, at, 1), " ")
 	require.Contains(t, args, "validator start --home /net/validator-1")
 	require.Contains(t, args, "--operator validator-1 --round-interval 2s")

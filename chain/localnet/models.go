@@ -145,7 +145,7 @@ func untrainedNetwork(seed uint64) ([]byte, error) {
 // measureModels asks every model the same images, none of them trained on.
 func (n *stage) measureModels(ctx context.Context) (map[string]float64, error) {
 	args := []string{"model", "eval", n.allModels(), "--output", "json",
-		"--images", strconv.Itoa(measured), "--seed", strconv.FormatUint(n.Seed, 10)}
+		"--count", strconv.Itoa(measured), "--seed", strconv.FormatUint(n.Seed, 10)}
 	if n.Library != "" {
 		args = append(args, "--onnxruntime", n.Library)
 	}

@@ -16,11 +16,13 @@ import (
 
 	"github.com/cosmos/cosmos-sdk/crypto/keyring"
 
+	"github.com/plexusnet/plexus/beacon"
 	chainclient "github.com/plexusnet/plexus/chain/client"
 	"github.com/plexusnet/plexus/chain/localnet/files"
 	"github.com/plexusnet/plexus/chain/localnet/supervisor"
 	"github.com/plexusnet/plexus/chain/network"
 	subnetv1 "github.com/plexusnet/plexus/proto/plexus/subnet/v1"
+	"github.com/plexusnet/plexus/subnet"
 )
 
 const (
@@ -120,8 +122,11 @@ func (n *stage) say(format string, args ...any) {
 // models: validators need two epochs before their stake counts, which is about
 // what training takes.
 func (n *stage) bringUp(ctx context.Context) error {
-	var err error
-	if n.files, err = files.Write(spec(n.Options, n.at, n.ports)); err != nil {
+	key, err := beacon.CreateKey(beaconKey(n.Dir))
+	if err != nil {
+		return err
+	}
+	if n.files, err = files.Write(spec(n.Options, n.at, n.ports, key.Public().Bytes())); err != nil {
 		return err
 	}
 	modelsReady := make(chan struct{})
@@ -134,6 +139,9 @@ func (n *stage) bringUp(ctx context.Context) error {
 	})
 	group.Go(func() error {
 		if err := n.startChain(ctx); err != nil {
+			return err
+		}
+		if err := n.startBeacon(ctx); err != nil {
 			return err
 		}
 		if err := n.startMembers(ctx, RoleValidator); err != nil {
@@ -165,6 +173,15 @@ func (n *stage) startChain(ctx context.Context) error {
 	}
 	n.say("chain %s: gRPC %s, RPC %s, REST %s", n.at.ChainID, n.at.GRPC, n.at.RPC, n.at.REST)
 	return n.createSubnet(ctx)
+}
+
+// startBeacon starts the network's beacon, where weights are timelocked.
+func (n *stage) startBeacon(ctx context.Context) error {
+	if hiding(n.Options) != subnet.CommitRevealTimelock {
+		return nil
+	}
+	return n.sup.Start(ctx, supervisor.Process{Name: beaconName, Path: n.Binary, Args: beaconArgs(n.Options, n.at),
+		Env: environment(), Restarts: n.restarts(beaconName)})
 }
 
 func (n *stage) createSubnet(ctx context.Context) error {

@@ -1,6 +1,6 @@
 // Package chaintest is a chain in memory, for tests of what works beside a chain. It keeps the rules that matter there:
-// a hotkey registers once and pays, only registered hotkeys serve and set weights, weights are limited in rate, and it
-// can be down.
+// a hotkey registers once and pays, only registered hotkeys serve and set weights, weights are limited in rate and may be
+// hidden for an epoch, and it can be down.
 //
 //	chain := chaintest.New(1)
 //	member := chain.As("hotkey")
@@ -35,13 +35,14 @@ type Chain struct {
 	down      bool
 	calls     int
 	refuse    error
+	commits   []commit
 }
 
 // New returns a chain with one empty subnet, in which a uid costs 1e9 nplx and epochs are 10 blocks apart.
 func New(netuid uint32) *Chain {
 	return &Chain{
 		graph:   metagraph.Metagraph{Netuid: netuid, Height: 1, NextEpoch: 10},
-		rules:   metagraph.Rules{Name: "test", RegistrationPrice: 1e9, Tempo: 10, MinAllowedWeights: 1, MaxWeight: 1<<16 - 1},
+		rules:   metagraph.Rules{Name: "test", RegistrationPrice: 1e9, Tempo: 10, MinAllowedWeights: 1, MaxWeight: 1<<16 - 1, CommitReveal: metagraph.RevealOff},
 		updated: map[uint16]uint64{}, weights: map[uint16][]metagraph.Weight{}, bound: map[string]bool{},
 	}
 }
@@ -83,6 +84,8 @@ func (c *Chain) Mine(blocks uint64) {
 		if c.graph.Height >= c.graph.NextEpoch {
 			c.graph.LastEpoch = c.graph.Height
 			c.graph.NextEpoch = c.graph.Height + c.rules.Tempo
+			c.rules.Epochs++
+			c.settle()
 		}
 	}
 }
@@ -256,22 +259,45 @@ func (v *View) Serve(_ context.Context, netuid uint32, e metagraph.Endpoint) err
 func (v *View) SetWeights(_ context.Context, netuid uint32, version uint64, row []metagraph.Weight) error {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if err := v.transaction(netuid); err != nil {
+	n, err := v.author(netuid, metagraph.RevealOff)
+	if err != nil {
 		return err
 	}
-	n, ok := v.graph.Hotkey(v.hotkey)
-	if !ok || version != v.rules.WeightsVersion || !n.Permit || len(row) < int(v.rules.MinAllowedWeights) {
+	if version != v.rules.WeightsVersion {
 		return fmt.Errorf("%w: weights of %s", ErrRefused, v.hotkey)
 	}
+	if err := v.check(row); err != nil {
+		return err
+	}
+	v.weights[n.UID], v.updated[n.UID] = slices.Clone(row), v.graph.Height
+	return nil
+}
+
+// author is who may hand in weights now, in that way. The caller holds the lock.
+func (v *View) author(netuid uint32, scheme string) (metagraph.Neuron, error) {
+	if err := v.transaction(netuid); err != nil {
+		return metagraph.Neuron{}, err
+	}
+	n, ok := v.graph.Hotkey(v.hotkey)
+	if !ok || !n.Permit || v.rules.CommitReveal != scheme {
+		return n, fmt.Errorf("%w: weights of %s", ErrRefused, v.hotkey)
+	}
 	if last := v.updated[n.UID]; last > 0 && last+v.rateLimit > v.graph.Height {
-		return fmt.Errorf("%w: rate limit", ErrRefused)
+		return n, fmt.Errorf("%w: rate limit", ErrRefused)
+	}
+	return n, nil
+}
+
+// check refuses a row that breaks the subnet's rules. The caller holds the lock.
+func (v *View) check(row []metagraph.Weight) error {
+	if len(row) < int(v.rules.MinAllowedWeights) {
+		return fmt.Errorf("%w: weights of %s", ErrRefused, v.hotkey)
 	}
 	for _, w := range row {
 		if int(w.UID) >= len(v.graph.Neurons) {
 			return fmt.Errorf("%w: no uid %d", ErrRefused, w.UID)
 		}
 	}
-	v.weights[n.UID], v.updated[n.UID] = slices.Clone(row), v.graph.Height
 	return nil
 }
 

@@ -52,7 +52,8 @@ type Neuron struct {
 	Stake      uint64 // nplx now
 	Incentive  uint16
 	Dividends  uint16
-	Trust      uint16
+	Trust      uint16 // of a miner
+	Vtrust     uint16 // of a validator
 	Emission   uint64 // nplx in the last epoch
 	Permit     bool
 }
@@ -84,7 +85,7 @@ type Standing struct {
 	Endpoint           Endpoint
 	Stake              uint64 // nplx
 	Permit             bool
-	Updated            uint64 // height of its last weights, 0 if it never set any
+	Updated            uint64 // height of its last weights, set or committed; 0 if there are none
 	BlocksUntilWeights uint64 // 0: may set weights now
 	BlocksUntilServe   uint64 // 0: may announce an endpoint now
 	Emission           uint64 // nplx in the last epoch
@@ -100,7 +101,42 @@ type Rules struct {
 	MinAllowedWeights uint32
 	MaxWeight         uint16 // of the normalised row
 	NextEpoch         uint64 // height
+	Epochs            uint64 // that the subnet has run: the present epoch's number
+	CommitReveal      string // how weights are hidden: RevealOff, RevealTimelock or RevealHash
 }
+
+// How a subnet takes weights: docs/commit-reveal.md.
+const (
+	RevealOff      = "off"      // plain
+	RevealTimelock = "timelock" // encrypted to a round of the network's beacon
+	RevealHash     = "hash"     // behind a hash, opened by their author
+)
+
+// Sealed is a row behind a hash. Whoever loses the record cannot open the commit any more.
+type Sealed struct {
+	Epoch  uint64 // that it is committed in
+	Record []byte // the row and its salt, encoded
+}
+
+// Commit is a hidden row on the chain, or one that was settled not long ago.
+type Commit struct {
+	Epoch  uint64 // in which it was committed
+	Due    uint64 // epoch in which it may be opened
+	Hash   []byte // of the hash scheme; nil for a timelocked one
+	State  CommitState
+	Reason string // why it came to nothing
+}
+
+// CommitState is what became of a commit.
+type CommitState string
+
+// What can become of a commit.
+const (
+	CommitHidden   CommitState = "hidden"   // waits for its round or its opening
+	CommitRevealed CommitState = "revealed" // its weights are in force
+	CommitFailed   CommitState = "failed"   // could not be opened, or broke a rule
+	CommitExpired  CommitState = "expired"  // was not opened in time
+)
 
 // Weight is a validator's opinion of one uid. Only the ratios within a row count.
 type Weight struct {

@@ -60,7 +60,9 @@ func (d Dialer) Dial(e Endpoint) (*grpc.ClientConn, error) {
 	}
 	conn, err := grpc.NewClient("passthrough:///"+e.Address,
 		grpc.WithTransportCredentials(creds),
-		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(limit), grpc.MaxCallSendMsgSize(limit)),
+		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(limit), grpc.MaxCallSendMsgSize(limit), grpc.ForceCodecV2(NewCodec())),
+		// Enough for an answer of a few images in one go. A window that adapts would be probed with pings all the time.
+		grpc.WithStaticStreamWindowSize(window), grpc.WithStaticConnWindowSize(4*window),
 		grpc.WithConnectParams(grpc.ConnectParams{Backoff: reconnect, MinConnectTimeout: 3 * time.Second}),
 		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: 30 * time.Second, Timeout: 10 * time.Second}),
 		grpc.WithDisableServiceConfig(), // a miner's name server has no say in how it is called
@@ -70,6 +72,8 @@ func (d Dialer) Dial(e Endpoint) (*grpc.ClientConn, error) {
 	}
 	return conn, nil
 }
+
+const window = 256 << 10
 
 // A miner that comes back is found again within seconds.
 var reconnect = backoff.Config{BaseDelay: 200 * time.Millisecond, Multiplier: 1.6, Jitter: 0.2, MaxDelay: 5 * time.Second}

@@ -18,14 +18,14 @@ const (
 	fieldRawOutputContents = 6 // of ModelInferResponse
 )
 
-// Codec is protobuf as every gRPC program speaks it, with a shorter way for inference messages: a Received keeps the
-// raw contents where they were received, and the raw contents of a ModelInferResponse are sent from where they are.
+// Codec is protobuf as every gRPC program speaks it, with a shorter way for inference messages: raw contents stay where
+// they were received, and are sent from where they are: a message that was handed over must not be changed any more.
 type Codec struct {
 	std  encoding.CodecV2
 	pool mem.BufferPool
 }
 
-// NewCodec returns the codec for a server, to be given to grpc.ForceServerCodecV2.
+// NewCodec returns the codec for grpc.ForceServerCodecV2 and grpc.ForceCodecV2.
 func NewCodec() Codec {
 	// The default pool knows nothing between 32 KiB and 1 MiB, and clears what it hands out: a message of 33 KiB would
 	// cost the clearing of a megabyte.
@@ -39,20 +39,30 @@ func NewCodec() Codec {
 // Name implements encoding.CodecV2: on the wire it is protobuf.
 func (c Codec) Name() string { return grpcproto.Name }
 
-// Marshal implements encoding.CodecV2. What it returns shares memory with a response's raw contents.
+// Marshal implements encoding.CodecV2. What it returns shares memory with the raw contents.
 func (c Codec) Marshal(v any) (mem.BufferSlice, error) {
-	if resp, ok := v.(*inference.ModelInferResponse); ok && len(resp.RawOutputContents) > 0 {
-		return marshalResponse(resp)
+	switch m := v.(type) {
+	case *inference.ModelInferResponse:
+		head := &inference.ModelInferResponse{ModelName: m.ModelName, ModelVersion: m.ModelVersion, Id: m.Id, Parameters: m.Parameters, Outputs: m.Outputs}
+		return marshal(head, fieldRawOutputContents, m.RawOutputContents)
+	case *inference.ModelInferRequest:
+		head := &inference.ModelInferRequest{ModelName: m.ModelName, ModelVersion: m.ModelVersion, Id: m.Id, Parameters: m.Parameters, Inputs: m.Inputs, Outputs: m.Outputs}
+		return marshal(head, fieldRawInputContents, m.RawInputContents)
+	default:
+		return c.std.Marshal(v)
 	}
-	return c.std.Marshal(v)
 }
 
 // Unmarshal implements encoding.CodecV2.
 func (c Codec) Unmarshal(data mem.BufferSlice, v any) error {
-	if r, ok := v.(*Received); ok {
-		return r.unmarshal(data, c.pool)
+	switch m := v.(type) {
+	case *Received:
+		return m.unmarshal(data, c.pool)
+	case *inference.ModelInferResponse:
+		return UnmarshalResponse(data.Materialize(), m)
+	default:
+		return c.std.Unmarshal(data, v)
 	}
-	return c.std.Unmarshal(data, v)
 }
 
 // Received is a request together with the memory that it was received in.
@@ -81,20 +91,39 @@ func (r *Received) unmarshal(data mem.BufferSlice, pool mem.BufferPool) error {
 
 // UnmarshalRequest reads a request as proto.Unmarshal does, but for its raw contents, which stay part of data.
 func UnmarshalRequest(data []byte, m *inference.ModelInferRequest) error {
-	m.Reset()
-	var rest []byte  // the fields other than raw contents
-	var raw [][]byte // the raw contents
+	raw, err := unmarshal(data, fieldRawInputContents, m)
+	if err != nil {
+		return fmt.Errorf("inference request: %w", err)
+	}
+	m.RawInputContents = raw
+	return nil
+}
+
+// UnmarshalResponse reads a response as proto.Unmarshal does, but for its raw contents, which stay part of data.
+func UnmarshalResponse(data []byte, m *inference.ModelInferResponse) error {
+	raw, err := unmarshal(data, fieldRawOutputContents, m)
+	if err != nil {
+		return fmt.Errorf("inference response: %w", err)
+	}
+	m.RawOutputContents = raw
+	return nil
+}
+
+// unmarshal reads a message but for one field of bytes, whose values it returns as parts of data.
+func unmarshal(data []byte, field protowire.Number, m proto.Message) ([][]byte, error) {
+	var rest []byte  // the other fields
+	var raw [][]byte // the values
 	start := 0       // of the fields not yet in rest
 	for at := 0; at < len(data); {
 		number, kind, n := protowire.ConsumeTag(data[at:])
 		if n < 0 {
-			return fmt.Errorf("inference request: %w", protowire.ParseError(n))
+			return nil, protowire.ParseError(n)
 		}
 		size := protowire.ConsumeFieldValue(number, kind, data[at+n:])
 		if size < 0 {
-			return fmt.Errorf("inference request: %w", protowire.ParseError(size))
+			return nil, protowire.ParseError(size)
 		}
-		if number == fieldRawInputContents && kind == protowire.BytesType {
+		if number == field && kind == protowire.BytesType {
 			value, _ := protowire.ConsumeBytes(data[at+n:])
 			raw = append(raw, value[:len(value):len(value)])
 			rest = appendOrTake(rest, data[start:at])
@@ -102,11 +131,7 @@ func UnmarshalRequest(data []byte, m *inference.ModelInferRequest) error {
 		}
 		at += n + size
 	}
-	if err := proto.Unmarshal(appendOrTake(rest, data[start:]), m); err != nil {
-		return fmt.Errorf("inference request: %w", err)
-	}
-	m.RawInputContents = raw
-	return nil
+	return raw, proto.Unmarshal(appendOrTake(rest, data[start:]), m)
 }
 
 // appendOrTake returns the bytes of both, without a copy where there is only one.
@@ -121,12 +146,12 @@ func appendOrTake(head, tail []byte) []byte {
 	}
 }
 
-// marshalResponse writes what is small into one buffer and leaves raw contents of some size where they are.
-func marshalResponse(m *inference.ModelInferResponse) (mem.BufferSlice, error) {
-	head := &inference.ModelInferResponse{ModelName: m.ModelName, ModelVersion: m.ModelVersion, Id: m.Id, Parameters: m.Parameters, Outputs: m.Outputs}
+// marshal writes a message and the raw contents that are its field: what is small into one buffer, the rest from where
+// it is.
+func marshal(head proto.Message, field protowire.Number, contents [][]byte) (mem.BufferSlice, error) {
 	const worthwhile = 1 << 10
 	room := 0
-	for _, raw := range m.RawOutputContents {
+	for _, raw := range contents {
 		room += 2 * protowire.SizeVarint(1<<31)
 		if len(raw) < worthwhile {
 			room += len(raw)
@@ -139,8 +164,8 @@ func marshalResponse(m *inference.ModelInferResponse) (mem.BufferSlice, error) {
 	}
 	var out mem.BufferSlice
 	start := 0
-	for _, raw := range m.RawOutputContents {
-		buffer = protowire.AppendTag(buffer, fieldRawOutputContents, protowire.BytesType)
+	for _, raw := range contents {
+		buffer = protowire.AppendTag(buffer, field, protowire.BytesType)
 		if len(raw) < worthwhile {
 			buffer = protowire.AppendBytes(buffer, raw)
 			continue

@@ -39,6 +39,15 @@ func TestCodecIsProtobuf(t *testing.T) {
 		var again inference.ModelInferResponse
 		require.NoError(t, proto.Unmarshal(slices.Materialize(), &again))
 		requireEqualMessages(t, resp, &again)
+		again.Reset()
+		require.NoError(t, codec.Unmarshal(slices, &again))
+		requireEqualMessages(t, resp, &again)
+
+		slices, err = codec.Marshal(req)
+		require.NoError(t, err)
+		var asked inference.ModelInferRequest
+		require.NoError(t, proto.Unmarshal(slices.Materialize(), &asked))
+		requireEqualMessages(t, req, &asked)
 	})
 }
 

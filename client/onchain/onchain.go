@@ -106,6 +106,8 @@ func (c *Chain) Rules(ctx context.Context, netuid uint32) (metagraph.Rules, erro
 		MinAllowedWeights: h.MinAllowedWeights,
 		MaxWeight:         uint16(min(h.MaxWeight, math.MaxUint16)),
 		NextEpoch:         answer.NextEpoch,
+		Epochs:            answer.Subnet.Epochs,
+		CommitReveal:      h.CommitReveal,
 	}, nil
 }
 
@@ -136,12 +138,9 @@ func (c *Chain) SetWeights(ctx context.Context, netuid uint32, version uint64, w
 	if c.keys.Hotkey == nil {
 		return fmt.Errorf("%w: setting weights needs a hotkey", ErrNoKey)
 	}
-	msg := &subnetv1.MsgSetWeights{Hotkey: c.keys.Hotkey.Address(), Netuid: netuid, Version: version}
-	for _, w := range weights {
-		msg.Uids = append(msg.Uids, uint32(w.UID))
-		msg.Values = append(msg.Values, uint32(w.Value))
-	}
-	_, err := c.node.Submit(ctx, c.keys.Hotkey, msg)
+	row := fromWeights(weights)
+	_, err := c.node.Submit(ctx, c.keys.Hotkey, &subnetv1.MsgSetWeights{
+		Hotkey: c.keys.Hotkey.Address(), Netuid: netuid, Version: version, Uids: row.UIDs, Values: row.Values})
 	return signing(c.keys.Hotkey, err)
 }
 
@@ -190,7 +189,7 @@ func signing(s *chainclient.Signer, err error) error {
 func fromMetagraph(a *subnetv1.QueryMetagraphResponse) (*metagraph.Metagraph, error) {
 	n := len(a.Hotkeys)
 	for _, length := range []int{len(a.Coldkeys), len(a.Endpoints), len(a.Registered), len(a.Stake), len(a.Incentive),
-		len(a.Dividends), len(a.Trust), len(a.Emission), len(a.Permit)} {
+		len(a.Dividends), len(a.Trust), len(a.ValidatorTrust), len(a.Emission), len(a.Permit)} {
 		if length != n {
 			return nil, fmt.Errorf("%w: metagraph of subnet %d has %d hotkeys and %d of another field", ErrMalformed, a.Netuid, n, length)
 		}
@@ -206,7 +205,7 @@ func fromMetagraph(a *subnetv1.QueryMetagraphResponse) (*metagraph.Metagraph, er
 		}
 		out.Neurons[i] = metagraph.Neuron{
 			UID: uint16(i), Hotkey: a.Hotkeys[i], Coldkey: a.Coldkeys[i], Endpoint: endpoint, Registered: a.Registered[i], Stake: a.Stake[i],
-			Incentive: share(a.Incentive[i]), Dividends: share(a.Dividends[i]), Trust: share(a.Trust[i]), Emission: a.Emission[i], Permit: a.Permit[i],
+			Incentive: share(a.Incentive[i]), Dividends: share(a.Dividends[i]), Trust: share(a.Trust[i]), Vtrust: share(a.ValidatorTrust[i]), Emission: a.Emission[i], Permit: a.Permit[i],
 		}
 	}
 	return out, nil

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"sync"
 	"time"
 )
@@ -231,14 +232,21 @@ func (p Place) Take(rows int) []*Taken {
 	return taken
 }
 
-// Leave gives the slot to whoever is due next.
+// Leave gives the slot to whoever is due next, who starts at once: what the caller still has to do can be done beside it.
 func (p Place) Leave() {
+	if p.leave() {
+		runtime.Gosched()
+	}
+}
+
+// leave reports whether another has got the slot.
+func (p Place) leave() bool {
 	q := p.queue
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.bytes -= p.bytes
 	if p.joined {
-		return // the slot is another's
+		return false // the slot is another's
 	}
 	took := time.Since(p.start)
 	if q.mean == 0 {
@@ -247,11 +255,12 @@ func (p Place) Leave() {
 	q.mean += (took - q.mean) / 16
 	if len(q.waiting) == 0 {
 		q.free++
-		return
+		return false
 	}
 	w := heap.Pop(&q.waiting).(*waiter)
 	q.clock = max(q.clock, w.due)
 	close(w.ready)
+	return true
 }
 
 // Waiting returns how many requests wait.

@@ -38,8 +38,10 @@ type Model interface {
 // Options bounds a measurement. A zero field takes the default.
 type Options struct {
 	MaxRows int           // largest batch that is tried; 32
+	Fixed   int           // rows to use without measuring, if rows do not influence each other; measured when 0
 	Budget  time.Duration // for measuring one model, in all; 400 ms
 	Gain    float64       // how much faster per row a batch must be to be used; 1.1
+	Saving  time.Duration // how much less time a row must take in a batch for that: about what gathering costs; 10 us
 	Free    int64         // size of dimensions, other than the first, that the model leaves open; 16
 }
 
@@ -47,6 +49,7 @@ func (o Options) withDefaults() Options {
 	o.MaxRows = cmp.Or(o.MaxRows, 32)
 	o.Budget = cmp.Or(o.Budget, 400*time.Millisecond)
 	o.Gain = cmp.Or(o.Gain, 1.1)
+	o.Saving = cmp.Or(o.Saving, 10*time.Microsecond)
 	o.Free = cmp.Or(o.Free, 16)
 	return o
 }
@@ -78,9 +81,15 @@ func Measure(ctx context.Context, model Model, options Options) Plan {
 		return Plan{Reason: reason}
 	}
 	random := rand.New(rand.NewPCG(1, 1))
-	calls := make([]*Call, o.MaxRows)
+	calls := make([]*Call, max(o.MaxRows, min(o.Fixed, 4)))
 	for i := range calls {
 		calls[i] = &Call{Inputs: sample(model.Inputs(), o.Free, random)}
+	}
+	if o.Fixed > 0 {
+		if err := agrees(ctx, model, calls[:min(o.Fixed, 4)]); err != nil {
+			return Plan{Reason: err.Error()}
+		}
+		return Plan{MaxRows: o.Fixed, Reason: fmt.Sprintf("%d rows at once were asked for", o.Fixed)}
 	}
 	plan := Plan{}
 	deadline := time.Now().Add(o.Budget)
@@ -94,12 +103,13 @@ func Measure(ctx context.Context, model Model, options Options) Plan {
 			return Plan{Reason: err.Error(), Points: plan.Points}
 		}
 	}
-	plan.choose(o.Gain)
+	plan.choose(o.Gain, o.Saving)
 	return plan
 }
 
-// choose takes the smallest batch that is within 5 % of the best time per row, if that is gain times as fast as one.
-func (p *Plan) choose(gain float64) {
+// choose takes the smallest batch that is within 5 % of the best time per row, if that is gain times as fast as one row
+// and takes that much less time.
+func (p *Plan) choose(gain float64, saving time.Duration) {
 	best := slices.MinFunc(p.Points, func(a, b Point) int { return cmp.Compare(a.PerRow(), b.PerRow()) })
 	for _, m := range p.Points {
 		if float64(m.PerRow()) <= 1.05*float64(best.PerRow()) {
@@ -110,6 +120,10 @@ func (p *Plan) choose(gain float64) {
 	speedup := float64(p.Points[0].PerRow()) / float64(max(1, best.PerRow()))
 	if best.Rows == 1 || speedup < gain {
 		p.Reason = fmt.Sprintf("no batch is faster by %.0f %%", 100*(gain-1))
+		return
+	}
+	if saved := p.Points[0].PerRow() - best.PerRow(); saved < saving {
+		p.Reason = fmt.Sprintf("a batch saves %v per row, less than gathering one costs", saved)
 		return
 	}
 	p.MaxRows = best.Rows
@@ -285,6 +299,24 @@ type Call struct {
 	Inputs  []models.Tensor
 	Outputs []models.Tensor // after Run
 	Err     error           // after Run
+}
+
+// Rows returns how many rows a request has: the size of the first dimension of its inputs, where the model leaves that
+// open and they agree; 1 elsewhere.
+func Rows(specs []models.TensorSpec, inputs []models.Tensor) int {
+	rows := int64(0)
+	for _, s := range specs {
+		if len(s.Shape) == 0 || s.Shape[0] != models.Any {
+			return 1
+		}
+	}
+	for _, t := range inputs {
+		if len(t.Shape) == 0 || t.Shape[0] < 1 || (rows > 0 && t.Shape[0] != rows) {
+			return 1
+		}
+		rows = t.Shape[0]
+	}
+	return int(max(1, rows))
 }
 
 // Key returns what two requests must have in common to be run together, and the rows of this one. It is empty where the

@@ -4,13 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"image"
+	"math"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/plexusnet/plexus/models"
-	"github.com/plexusnet/plexus/models/digits"
 	"github.com/plexusnet/plexus/models/ort"
+	"github.com/plexusnet/plexus/models/tasks"
 )
 
 // ErrTask is what Measure returns for a model that takes or gives something else than the task's tensors.
@@ -18,48 +19,57 @@ var ErrTask = errors.New("not a model of the task")
 
 // Measurement is how a model did on challenges it had not seen.
 type Measurement struct {
-	Images    int           `json:"images"`
-	Right     int           `json:"right"`
-	Accuracy  float64       `json:"accuracy"`            // Right / Images
-	Loss      float64       `json:"loss"`                // mean of -ln(probability of the true digit), nats
-	PerImage  time.Duration `json:"per_image"`           // time in the model, without drawing
-	Confusion [10][10]int   `json:"confusion,omitempty"` // by true digit and then answered digit
+	Task         string        `json:"task"`
+	Challenges   int           `json:"challenges"`
+	Right        int           `json:"right"`
+	Accuracy     float64       `json:"accuracy"`      // Right / Challenges
+	Loss         float64       `json:"loss"`          // mean of -ln(probability of the true class), nats, at most worstLoss
+	PerChallenge time.Duration `json:"per_challenge"` // nanoseconds in the model, without drawing
+	Confusion    [][]int       `json:"confusion"`     // by true class and then answered class
 }
 
-const measureBatch = 32
+const (
+	measureBatch = 32
+	worstLoss    = 16 // nats: what an answer costs that gives the true class no probability
+)
 
-// Measure asks the model about n challenges from the generator.
-func Measure(ctx context.Context, session *ort.Session, challenges *digits.Generator, n int) (Measurement, error) {
-	m := Measurement{Images: n}
-	if task := digits.Task(); !task.Serves(session.Inputs(), session.Outputs()) {
+// Measure asks the model about the first n challenges of a seed.
+func Measure(ctx context.Context, session *ort.Session, kind tasks.Kind, seed models.Seed, n int) (Measurement, error) {
+	task := kind.Task()
+	m := Measurement{Task: task.Name, Challenges: n, Confusion: make([][]int, kind.Classes())}
+	for class := range m.Confusion {
+		m.Confusion[class] = make([]int, kind.Classes())
+	}
+	if !task.Serves(session.Inputs(), session.Outputs()) {
 		return m, fmt.Errorf("%w %s: it is %s -> %s, want %s -> %s", ErrTask, task.Name,
 			specs(session.Inputs()), specs(session.Outputs()), specs(task.Inputs), specs(task.Outputs))
 	}
+	source := kind.Source(seed)
 	var spent time.Duration
 	for done := 0; done < n; {
-		size := min(batchOf(session), n-done)
-		asked := make([]digits.Challenge, size)
-		images := make([]*image.Gray, size)
+		asked := make([]tasks.Challenge, min(batchOf(session), n-done))
 		for i := range asked {
-			asked[i] = challenges.Next()
-			images[i] = asked[i].Image
+			var err error
+			if asked[i], err = source.Next(); err != nil {
+				return m, fmt.Errorf("draw a challenge: %w", err)
+			}
 		}
 		started := time.Now()
-		answers, err := ask(ctx, session, images)
+		answers, err := ask(ctx, session, kind, asked)
 		if err != nil {
 			return m, err
 		}
 		spent += time.Since(started)
 		m.count(asked, answers)
-		done += size
+		done += len(asked)
 	}
 	m.Accuracy = float64(m.Right) / float64(n)
 	m.Loss /= float64(n)
-	m.PerImage = spent / time.Duration(n)
+	m.PerChallenge = spent / time.Duration(n)
 	return m, nil
 }
 
-// batchOf returns how many images the model takes at once.
+// batchOf returns how many challenges the model takes at once.
 func batchOf(session *ort.Session) int {
 	if shape := session.Inputs()[0].Shape; len(shape) > 0 && shape[0] > 0 {
 		return int(shape[0])
@@ -67,31 +77,42 @@ func batchOf(session *ort.Session) int {
 	return measureBatch
 }
 
-func ask(ctx context.Context, session *ort.Session, images []*image.Gray) ([]digits.Answer, error) {
-	input, err := digits.Tensor(images...)
+func ask(ctx context.Context, session *ort.Session, kind tasks.Kind, asked []tasks.Challenge) ([][]float64, error) {
+	outputs, err := session.Run(ctx, together(asked), []string{kind.Task().Outputs[0].Name})
 	if err != nil {
 		return nil, err
 	}
-	outputs, err := session.Run(ctx, []models.Tensor{input}, []string{digits.OutputName})
+	answers, err := kind.Probabilities(outputs)
 	if err != nil {
 		return nil, err
 	}
-	answers, err := digits.Answers(outputs[0])
-	if err != nil {
-		return nil, err
-	}
-	if len(answers) != len(images) {
-		return nil, fmt.Errorf("%w: %d answers to %d images", digits.ErrAnswer, len(answers), len(images))
+	if len(answers) != len(asked) {
+		return nil, fmt.Errorf("%w: %d answers to %d challenges", models.ErrAnswer, len(answers), len(asked))
 	}
 	return answers, nil
 }
 
-func (m *Measurement) count(asked []digits.Challenge, answers []digits.Answer) {
-	for i, a := range answers {
+// together makes one batch of challenges, each of which is a batch of one.
+func together(asked []tasks.Challenge) []models.Tensor {
+	inputs := slices.Clone(asked[0].Inputs)
+	for i := range inputs {
+		inputs[i].Shape = slices.Clone(inputs[i].Shape)
+		inputs[i].Shape[0] = int64(len(asked))
+		inputs[i].Data = nil
+		for _, c := range asked {
+			inputs[i].Data = append(inputs[i].Data, c.Inputs[i].Data...)
+		}
+	}
+	return inputs
+}
+
+func (m *Measurement) count(asked []tasks.Challenge, answers [][]float64) {
+	for i, probabilities := range answers {
 		truth := asked[i].Label
-		m.Confusion[truth][a.Label]++
-		m.Loss += a.Loss(truth)
-		if a.Label == truth {
+		said := slices.Index(probabilities, slices.Max(probabilities))
+		m.Confusion[truth][said]++
+		m.Loss -= math.Log(max(probabilities[truth], math.Exp(-worstLoss)))
+		if said == truth {
 			m.Right++
 		}
 	}

@@ -8,74 +8,17 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
-	"strings"
 
 	"github.com/plexusnet/plexus/models"
-	"github.com/plexusnet/plexus/models/digits"
 	"github.com/plexusnet/plexus/models/nn"
 	"github.com/plexusnet/plexus/models/onnx"
+	"github.com/plexusnet/plexus/models/tasks"
 )
-
-// ErrGrade is what ByName returns for a name that no grade has.
-var ErrGrade = errors.New("no such grade")
-
-// Grade is a recipe for a model.
-type Grade struct {
-	Name     string // small, medium or large
-	About    string // one line for people
-	Examples int    // images drawn for training
-	Rate     float64
-	layers   func() []nn.Layer
-}
-
-// ModelName is what the grade's model is called in a repository, such as "digits-large".
-func (g Grade) ModelName() string { return digits.Task().Name + "-" + g.Name }
-
-// Grades returns the recipes, from the worst model to the best.
-func Grades() []Grade {
-	return []Grade{
-		{
-			Name: "small", About: "32 hidden units on half the resolution", Examples: 15_360, Rate: 0.005,
-			layers: func() []nn.Layer {
-				return []nn.Layer{nn.Standardize(), nn.AveragePool(2), nn.Dense(32), nn.ReLU(), nn.Dense(digits.Classes)}
-			},
-		},
-		{
-			Name: "medium", About: "128 hidden units on half the resolution", Examples: 24_000, Rate: 0.004,
-			layers: func() []nn.Layer {
-				return []nn.Layer{nn.Standardize(), nn.AveragePool(2), nn.Dense(128), nn.ReLU(), nn.Dense(digits.Classes)}
-			},
-		},
-		{
-			Name: "large", About: "two convolutions and 64 hidden units", Examples: 32_000, Rate: 0.004,
-			layers: func() []nn.Layer {
-				return []nn.Layer{
-					nn.Standardize(),
-					nn.Conv(12, 5, 2), nn.ReLU(),
-					nn.Conv(24, 3, 2), nn.ReLU(),
-					nn.Dense(64), nn.ReLU(), nn.Dense(digits.Classes),
-				}
-			},
-		},
-	}
-}
-
-// ByName returns the grade of that name, or ErrGrade with the names there are.
-func ByName(name string) (Grade, error) {
-	var names []string
-	for _, g := range Grades() {
-		if g.Name == name || g.ModelName() == name {
-			return g, nil
-		}
-		names = append(names, g.Name)
-	}
-	return Grade{}, fmt.Errorf("%w: %q; there are %s", ErrGrade, name, strings.Join(names, ", "))
-}
 
 // Options says how a grade is trained. The zero value trains from seed 0 and is silent.
 type Options struct {
 	Seed    uint64 // the same seed gives the same model, bit for bit, on one machine
-	HeldOut int    // images, never trained on, that the accuracy is taken on; DefaultHeldOut when 0
+	HeldOut int    // challenges, never trained on, that the accuracy is taken on; DefaultHeldOut when 0
 
 	// Progress, if not nil, is told now and then how many of the examples were seen and the loss in nats.
 	Progress func(seen, examples int, loss float64)
@@ -94,38 +37,79 @@ type Trained struct {
 	Grade      Grade
 	Network    *nn.Network
 	ONNX       []byte
-	Accuracy   float64 // on the held-out images, 0 to 1
+	Accuracy   float64 // on the held-out challenges, 0 to 1
 	HeldOut    int
 	Parameters int
 }
 
-// Train draws images and trains a grade on them. It stops with the context's error when ctx ends.
-func Train(ctx context.Context, drawer *digits.Drawer, grade Grade, o Options) (*Trained, error) {
+// Train draws challenges of the grade's task and trains the grade on them. It stops with the context's error when ctx
+// ends.
+func Train(ctx context.Context, kind tasks.Kind, grade Grade, o Options) (*Trained, error) {
+	task := kind.Task()
+	if task.Name != grade.Task {
+		return nil, fmt.Errorf("%w: grade %s is not for task %s", ErrGrade, grade.ModelName(), task.Name)
+	}
 	if o.HeldOut <= 0 {
 		o.HeldOut = DefaultHeldOut
 	}
-	shape := nn.Shape{Channels: 1, Height: digits.Size, Width: digits.Size}
-	network, err := nn.New(shape, o.Seed, grade.layers()...)
+	network, err := nn.New(inputShape(task.Inputs[0]), o.Seed, grade.layers...)
 	if err != nil {
-		return nil, fmt.Errorf("grade %s: %w", grade.Name, err)
+		return nil, fmt.Errorf("grade %s: %w", grade.ModelName(), err)
 	}
-	images := drawer.Generator(digits.FixedSeed("training "+grade.Name, o.Seed))
-	pixels := make([]float32, 0, shape.Size())
-	draw := func() nn.Example {
-		c := images.Next()
-		pixels = digits.AppendPixels(pixels[:0], c.Image)
-		return nn.Example{Pixels: pixels, Class: c.Label}
-	}
-	err = network.Train(ctx, draw, nn.Training{Examples: grade.Examples, Batch: batch, Rate: grade.Rate, Progress: grade.report(o)})
-	if err != nil {
-		return nil, fmt.Errorf("train grade %s: %w", grade.Name, err)
+	examples := newExamples(kind, "training "+grade.Name, o.Seed)
+	err = network.Train(ctx, examples.next, nn.Training{Examples: grade.Examples, Batch: batch, Rate: grade.Rate, Progress: grade.report(o)})
+	if err = errors.Join(err, examples.err); err != nil {
+		return nil, fmt.Errorf("train grade %s: %w", grade.ModelName(), err)
 	}
 	t := &Trained{Grade: grade, Network: network, HeldOut: o.HeldOut, Parameters: network.Parameters()}
-	if t.Accuracy, err = heldOut(network, drawer.Generator(digits.FixedSeed("held out", o.Seed)), o.HeldOut); err != nil {
-		return nil, err
+	if t.Accuracy, err = heldOut(ctx, network, newExamples(kind, "held out", o.Seed), o.HeldOut); err != nil {
+		return nil, fmt.Errorf("measure grade %s: %w", grade.ModelName(), err)
 	}
-	t.ONNX, err = t.export(o.Seed)
+	t.ONNX, err = t.export(task, o.Seed)
 	return t, err
+}
+
+// inputShape returns how a network sees an input: an image with its channels, or a line.
+func inputShape(spec models.TensorSpec) nn.Shape {
+	if s := spec.Shape; len(s) == 4 {
+		return nn.Shape{Channels: int(s[1]), Height: int(s[2]), Width: int(s[3])}
+	}
+	return nn.Shape{Channels: 1, Height: 1, Width: int(spec.Shape[1])}
+}
+
+// examples turns the challenges of a fixed seed into numbers.
+type examples struct {
+	source  tasks.Source
+	numbers []float32
+	err     error // the first that was met; what came after is worthless
+}
+
+func newExamples(kind tasks.Kind, purpose string, seed uint64) *examples {
+	return &examples{source: kind.Source(models.FixedSeed(kind.Task().Name, purpose, seed))}
+}
+
+// next returns an example; its numbers hold until the next call.
+func (e *examples) next() nn.Example {
+	c, err := e.source.Next()
+	if err == nil {
+		e.numbers, err = appendNumbers(e.numbers[:0], c.Inputs[0])
+	}
+	if e.err == nil {
+		e.err = err
+	}
+	return nn.Example{Pixels: e.numbers, Class: c.Label}
+}
+
+// appendNumbers appends what a tensor holds, FP32 as it is and UINT8 as 0 to 255.
+func appendNumbers(dst []float32, t models.Tensor) ([]float32, error) {
+	if t.Datatype != models.UINT8 {
+		values, err := t.Float32s()
+		return append(dst, values...), err
+	}
+	for _, b := range t.Data {
+		dst = append(dst, float32(b))
+	}
+	return dst, nil
 }
 
 // report passes on every step that completes a part of the training.
@@ -142,15 +126,18 @@ func (g Grade) report(o Options) func(int, float64) {
 	}
 }
 
-// heldOut returns the share of n images that the network labels rightly.
-func heldOut(network *nn.Network, images *digits.Generator, n int) (float64, error) {
+// heldOut returns the share of n challenges that the network labels rightly.
+func heldOut(ctx context.Context, network *nn.Network, challenges *examples, n int) (float64, error) {
 	right := 0
 	for done := 0; done < n; {
 		size := min(batch, n-done)
 		inputs, labels := make([][]float32, size), make([]int, size)
 		for i := range inputs {
-			c := images.Next()
-			inputs[i], labels[i] = digits.AppendPixels(nil, c.Image), c.Label
+			e := challenges.next()
+			inputs[i], labels[i] = slices.Clone(e.Pixels), e.Class
+		}
+		if err := errors.Join(ctx.Err(), challenges.err); err != nil {
+			return 0, err
 		}
 		rows, err := network.Probabilities(inputs)
 		if err != nil {
@@ -166,17 +153,20 @@ func heldOut(network *nn.Network, images *digits.Generator, n int) (float64, err
 	return float64(right) / float64(n), nil
 }
 
-func (t *Trained) export(seed uint64) ([]byte, error) {
-	task := digits.Task()
+func (t *Trained) export(task models.Task, seed uint64) ([]byte, error) {
 	b := onnx.NewBuilder(t.Grade.ModelName())
-	b.Doc(fmt.Sprintf("Tells which digit a %dx%d image shows: %s.", digits.Size, digits.Size, t.Grade.About))
+	b.Doc(fmt.Sprintf("Tells %s: %s.", t.Grade.tells, t.Grade.About))
 	b.Metadata(models.MetadataTask, task.Name)
 	b.Metadata(models.MetadataMetric, task.Metric)
 	b.Metadata(models.MetadataScore, strconv.FormatFloat(t.Accuracy, 'f', 4, 64))
 	b.Metadata(models.MetadataHeldOut, strconv.Itoa(t.HeldOut))
 	b.Metadata(models.MetadataSeed, strconv.FormatUint(seed, 10))
 	b.Metadata(models.MetadataTrainingSize, strconv.Itoa(t.Grade.Examples))
-	t.Network.Export(b, digits.InputName, digits.OutputName)
+	if input, output := task.Inputs[0], task.Outputs[0].Name; len(input.Shape) == 2 {
+		t.Network.ExportLine(b, input.Datatype, input.Name, output)
+	} else {
+		t.Network.Export(b, input.Name, output)
+	}
 	return b.Bytes()
 }
 

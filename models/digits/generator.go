@@ -1,32 +1,21 @@
 package digits
 
 import (
-	cryptorand "crypto/rand"
-	"crypto/sha256"
-	"encoding/binary"
-	"fmt"
 	"image"
 	"math"
 	"math/rand/v2"
+
+	"github.com/plexusnet/plexus/models"
 )
 
 // Seed is where a generator starts. The same seed draws the same challenges.
-type Seed [32]byte
+type Seed = models.Seed
 
 // RandomSeed returns a seed of 256 random bits, for challenges that nobody can foresee.
-func RandomSeed() (Seed, error) {
-	var s Seed
-	if _, err := cryptorand.Read(s[:]); err != nil {
-		return s, fmt.Errorf("read the system's randomness: %w", err)
-	}
-	return s, nil
-}
+func RandomSeed() (Seed, error) { return models.RandomSeed() }
 
-// FixedSeed returns the n-th seed for a purpose, such as "training": the same for everybody, and of no relation to the
-// seeds for other purposes.
-func FixedSeed(purpose string, n uint64) Seed {
-	return sha256.Sum256(binary.LittleEndian.AppendUint64([]byte("plexus digits "+purpose+" "), n))
-}
+// FixedSeed returns the n-th seed for a purpose within the task: see models.FixedSeed.
+func FixedSeed(purpose string, n uint64) Seed { return models.FixedSeed(Name, purpose, n) }
 
 // Generator draws one challenge after the other. It is not safe for concurrent use; make one per goroutine.
 type Generator struct {

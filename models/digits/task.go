@@ -14,6 +14,7 @@ const (
 	Size    = 28 // pixels across and down
 	Classes = 10 // the digits 0 to 9
 
+	Name       = "digits" // of the task
 	InputName  = "image"
 	OutputName = "probabilities"
 )
@@ -21,7 +22,7 @@ const (
 // What can be wrong with an image or an answer.
 var (
 	ErrImage  = errors.New("not an image of the task")
-	ErrAnswer = errors.New("not an answer to the task")
+	ErrAnswer = models.ErrAnswer
 )
 
 // Challenge is an image and the digit that it shows, 0 to 9.
@@ -33,7 +34,7 @@ type Challenge struct {
 // Task returns the task's description: image FP32[-1 1 28 28] in, probabilities FP32[-1 10] out, measured by accuracy.
 func Task() models.Task {
 	return models.Task{
-		Name:    "digits",
+		Name:    Name,
 		Inputs:  []models.TensorSpec{{Name: InputName, Datatype: models.FP32, Shape: []int64{models.Any, 1, Size, Size}}},
 		Outputs: []models.TensorSpec{{Name: OutputName, Datatype: models.FP32, Shape: []int64{models.Any, Classes}}},
 		Metric:  "accuracy",
@@ -75,47 +76,29 @@ type Answer struct {
 	Probabilities [Classes]float32
 }
 
-// sumTolerance is how far the probabilities of one answer may be from adding up to 1.
-const sumTolerance = 1e-3
-
 // Answers reads the output of a model, FP32[n 10]. It fails with ErrAnswer, saying where, unless every row is a
 // probability distribution: finite numbers of 0 to 1 that add up to 1.
 func Answers(output models.Tensor) ([]Answer, error) {
-	spec := Task().Outputs[0]
-	output.Name = spec.Name
-	if err := output.ValidateAs(spec, models.Limits{}); err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrAnswer, err)
-	}
-	values, err := output.Float32s()
+	rows, err := models.Probabilities(output, Task().Outputs[0])
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrAnswer, err)
+		return nil, err
 	}
-	answers := make([]Answer, len(values)/Classes)
-	for i := range answers {
-		answers[i], err = answer([Classes]float32(values[i*Classes:]))
-		if err != nil {
-			return nil, fmt.Errorf("%w: row %d: %w", ErrAnswer, i, err)
-		}
+	answers := make([]Answer, len(rows))
+	for i, row := range rows {
+		answers[i] = answer(row)
 	}
 	return answers, nil
 }
 
-func answer(probabilities [Classes]float32) (Answer, error) {
-	a := Answer{Probabilities: probabilities}
-	sum := 0.0
+func answer(probabilities []float64) Answer {
+	var a Answer
 	for digit, p := range probabilities {
-		if !(p >= 0 && p <= 1+sumTolerance) { // so written that NaN is refused
-			return Answer{}, fmt.Errorf("the probability of %d is %v, want 0 to 1", digit, p)
+		a.Probabilities[digit] = float32(p)
+		if float32(p) > a.Confidence {
+			a.Label, a.Confidence = digit, float32(p)
 		}
-		if p > a.Confidence {
-			a.Label, a.Confidence = digit, p
-		}
-		sum += float64(p)
 	}
-	if math.Abs(sum-1) > sumTolerance {
-		return Answer{}, fmt.Errorf("the probabilities add up to %.4f, want 1", sum)
-	}
-	return a, nil
+	return a
 }
 
 // Loss returns -ln of the probability that the answer gave to the true digit, in nats: 0 is certain and right, 2.3 is a

@@ -70,22 +70,62 @@ func addRowSums(sums []float32, m blas32.General) {
 	}
 }
 
+// window is a rectangle of pixels and how far it moves, alike in both directions that it can move in.
+type window struct{ height, width, strideY, strideX int }
+
+func square(size, stride int) window { return window{size, size, stride, stride} }
+
+// along is a window that moves over the width only, one row high.
+func along(size, stride int) window { return window{1, size, 1, stride} }
+
+// places returns how often the window fits, down and across: 0 when it does not.
+func (w window) places(in Shape) (down, across int) {
+	if min(w.height, w.width, w.strideY, w.strideX) < 1 || in.Height < w.height || in.Width < w.width {
+		return 0, 0
+	}
+	return (in.Height-w.height)/w.strideY + 1, (in.Width-w.width)/w.strideX + 1
+}
+
+func (w window) attributes() []onnx.Attribute {
+	return []onnx.Attribute{
+		onnx.Ints("kernel_shape", int64(w.height), int64(w.width)),
+		onnx.Ints("strides", int64(w.strideY), int64(w.strideX)),
+	}
+}
+
 // Conv is a convolution without padding: so many filters of size by size, moved by stride.
 func Conv(filters, size, stride int) Layer {
 	return Layer{build: func(in Shape, random *rand.Rand) (stage, error) {
-		out := Shape{Channels: filters, Height: (in.Height-size)/stride + 1, Width: (in.Width-size)/stride + 1}
-		if filters < 1 || size < 1 || stride < 1 || in.Height < size || in.Width < size {
-			return nil, fmt.Errorf("convolution of %d filters, size %d, stride %d does not fit %dx%d", filters, size, stride, in.Height, in.Width)
-		}
-		c := &conv{in: in, out: out, size: size, stride: stride, kernel: newWeight(filters, in.Channels*size*size), bias: newWeight(filters, 1)}
-		c.kernel.spread(random, c.kernel.cols)
-		return c, nil
+		return newConv(in, filters, square(size, stride), random)
 	}}
+}
+
+// ConvAlong is a convolution over the width alone, for a line of letters or samples: so many filters of 1 by size.
+func ConvAlong(filters, size, stride int) Layer {
+	return Layer{build: func(in Shape, random *rand.Rand) (stage, error) {
+		return newConv(in, filters, along(size, stride), random)
+	}}
+}
+
+// newConv returns a convolution; its weights are 0 when random is nil.
+func newConv(in Shape, filters int, w window, random *rand.Rand) (*conv, error) {
+	down, across := w.places(in)
+	if filters < 1 || down < 1 {
+		return nil, fmt.Errorf("convolution of %d filters, size %dx%d, stride %d does not fit %dx%d", filters, w.height, w.width, w.strideX, in.Height, in.Width)
+	}
+	c := &conv{
+		in: in, out: Shape{Channels: filters, Height: down, Width: across}, window: w,
+		kernel: newWeight(filters, in.Channels*w.height*w.width), bias: newWeight(filters, 1),
+	}
+	if random != nil {
+		c.kernel.spread(random, c.kernel.cols)
+	}
+	return c, nil
 }
 
 type conv struct {
 	in, out      Shape
-	size, stride int
+	window       window
 	kernel, bias *weight
 
 	patches, patchGradient []float32 // one row per value of a patch, one column per place
@@ -132,7 +172,7 @@ func (c *conv) unfold(x *activations, patches []float32) []float32 {
 	}
 	c.eachRun(x.batch, func(image, patch int) {
 		for i := range c.out.Width {
-			patches[patch+i] = x.data[image+i*c.stride]
+			patches[patch+i] = x.data[image+i*c.window.strideX]
 		}
 	})
 	return patches
@@ -143,7 +183,7 @@ func (c *conv) fold(x *activations) {
 	clear(x.data)
 	c.eachRun(x.batch, func(image, patch int) {
 		for i := range c.out.Width {
-			x.data[image+i*c.stride] += c.patchGradient[patch+i]
+			x.data[image+i*c.window.strideX] += c.patchGradient[patch+i]
 		}
 	})
 }
@@ -153,11 +193,11 @@ func (c *conv) fold(x *activations) {
 func (c *conv) eachRun(batch int, do func(image, patch int)) {
 	patch := 0
 	for channel := range c.in.Channels {
-		for dy := range c.size {
-			for dx := range c.size {
+		for dy := range c.window.height {
+			for dx := range c.window.width {
 				for b := range batch {
 					for y := range c.out.Height {
-						do(((channel*batch+b)*c.in.Height+y*c.stride+dy)*c.in.Width+dx, patch)
+						do(((channel*batch+b)*c.in.Height+y*c.window.strideY+dy)*c.in.Width+dx, patch)
 						patch += c.out.Width
 					}
 				}
@@ -167,11 +207,10 @@ func (c *conv) eachRun(batch int, do func(image, patch int)) {
 }
 
 func (c *conv) export(b *onnx.Builder, name, in string) string {
-	b.Floats(name+".kernel", []int64{int64(c.out.Channels), int64(c.in.Channels), int64(c.size), int64(c.size)}, c.kernel.value)
+	kernel := []int64{int64(c.out.Channels), int64(c.in.Channels), int64(c.window.height), int64(c.window.width)}
+	b.Floats(name+".kernel", kernel, c.kernel.value)
 	b.Floats(name+".bias", []int64{int64(c.out.Channels)}, c.bias.value)
-	size, stride := int64(c.size), int64(c.stride)
-	b.Node("Conv", []string{in, name + ".kernel", name + ".bias"}, []string{name},
-		onnx.Ints("kernel_shape", size, size), onnx.Ints("strides", stride, stride))
+	b.Node("Conv", []string{in, name + ".kernel", name + ".bias"}, []string{name}, c.window.attributes()...)
 	return name
 }
 
@@ -283,64 +322,11 @@ func (r *relu) export(b *onnx.Builder, name, in string) string {
 	return name
 }
 
-// AveragePool replaces each square of size by size pixels by its mean; what does not fill a square is left out.
-func AveragePool(size int) Layer {
-	return Layer{build: func(in Shape, _ *rand.Rand) (stage, error) {
-		out := Shape{Channels: in.Channels, Height: in.Height / max(1, size), Width: in.Width / max(1, size)}
-		if size < 1 || out.Size() == 0 {
-			return nil, fmt.Errorf("pooling by %d does not fit %dx%d", size, in.Height, in.Width)
-		}
-		return &pool{in: in, out: out, size: size}, nil
-	}}
-}
-
-type pool struct {
-	in, out      Shape
-	size         int
-	result, back activations
-}
-
-func (p *pool) output() Shape      { return p.out }
-func (p *pool) weights() []*weight { return nil }
-
-// each calls do with the index of a pixel and that of the mean it belongs to.
-func (p *pool) each(batch int, do func(pixel, mean int)) {
-	for plane := range p.in.Channels * batch {
-		for y := range p.out.Height * p.size {
-			for x := range p.out.Width * p.size {
-				do((plane*p.in.Height+y)*p.in.Width+x, (plane*p.out.Height+y/p.size)*p.out.Width+x/p.size)
-			}
-		}
-	}
-}
-
-func (p *pool) forward(x *activations) *activations {
-	y := p.result.sized(p.out, x.batch)
-	clear(y.data)
-	share := 1 / float32(p.size*p.size)
-	p.each(x.batch, func(pixel, mean int) { y.data[mean] += share * x.data[pixel] })
-	return y
-}
-
-func (p *pool) backward(gradient *activations, _ bool) *activations {
-	back := p.back.sized(p.in, gradient.batch)
-	clear(back.data)
-	share := 1 / float32(p.size*p.size)
-	p.each(gradient.batch, func(pixel, mean int) { back.data[pixel] = share * gradient.data[mean] })
-	return back
-}
-
-func (p *pool) export(b *onnx.Builder, name, in string) string {
-	size := int64(p.size)
-	b.Node("AveragePool", []string{in}, []string{name}, onnx.Ints("kernel_shape", size, size), onnx.Ints("strides", size, size))
-	return name
-}
-
 // varianceFloor keeps Standardize from dividing by the noise of an even image.
 const varianceFloor = 1e-3
 
 // Standardize gives every channel of every image mean 0 and variance 1, so that neither brightness nor contrast matter.
-// It may only be the first layer: it passes no gradient back.
+// No layer before it may have weights: it passes no gradient back.
 func Standardize() Layer {
 	return Layer{build: func(in Shape, _ *rand.Rand) (stage, error) { return &standardize{shape: in}, nil }}
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/plexusnet/plexus/models/onnx"
 )
 
-// Network is a classifier of images. It is not safe for concurrent use.
+// Network is a classifier of images, or of lines of letters or samples. It is not safe for concurrent use.
 type Network struct {
 	input  Shape
 	stages []stage
@@ -31,8 +31,8 @@ func New(input Shape, seed uint64, layers ...Layer) (*Network, error) {
 		if err != nil {
 			return nil, fmt.Errorf("layer %d: %w", i+1, err)
 		}
-		if _, ok := s.(*standardize); ok && i > 0 {
-			return nil, fmt.Errorf("layer %d: standardizing may only come first", i+1)
+		if stopsGradients(s) && n.first >= 0 {
+			return nil, fmt.Errorf("layer %d: it may only come before layers with weights (standardizing, embedding, spectrogram)", i+1)
 		}
 		if n.first < 0 && len(s.weights()) > 0 {
 			n.first = i
@@ -44,6 +44,16 @@ func New(input Shape, seed uint64, layers ...Layer) (*Network, error) {
 		return nil, errors.New("a network needs a dense layer at its end")
 	}
 	return n, nil
+}
+
+// stopsGradients reports whether no layer before s could learn.
+func stopsGradients(s stage) bool {
+	switch s.(type) {
+	case *standardize, *spectrogram, *embed:
+		return true
+	default:
+		return false
+	}
 }
 
 // Classes returns the number of classes.
@@ -200,7 +210,23 @@ func (n *Network) Probabilities(images [][]float32) ([][]float32, error) {
 // Export adds the network to a model as a graph from input, FP32[-1 channels height width], to output, FP32[-1 classes].
 func (n *Network) Export(b *onnx.Builder, input, output string) {
 	b.Input(input, models.FP32, models.Any, int64(n.input.Channels), int64(n.input.Height), int64(n.input.Width))
+	n.exportFrom(b, input, output)
+}
+
+// ExportLine is Export for a network of one line, from input, datatype[-1 width], where datatype is FP32 or UINT8.
+func (n *Network) ExportLine(b *onnx.Builder, datatype models.Datatype, input, output string) {
+	b.Input(input, datatype, models.Any, int64(n.input.Size()))
 	value := input
+	if datatype != models.FP32 {
+		b.Node("Cast", []string{value}, []string{"numbers"}, onnx.Int("to", int64(onnx.ElementType(models.FP32))))
+		value = "numbers"
+	}
+	b.Int64s("line.shape", []int64{4}, []int64{0, int64(n.input.Channels), int64(n.input.Height), int64(n.input.Width)})
+	b.Node("Reshape", []string{value, "line.shape"}, []string{"line"})
+	n.exportFrom(b, "line", output)
+}
+
+func (n *Network) exportFrom(b *onnx.Builder, value, output string) {
 	for i, s := range n.stages {
 		value = s.export(b, fmt.Sprintf("stage%d", i+1), value)
 	}

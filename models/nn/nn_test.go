@@ -22,6 +22,11 @@ func TestGradientsAreTheSlopesOfTheLoss(t *testing.T) {
 		{"pooled", Shape{2, 5, 4}, []Layer{Conv(3, 1, 1), AveragePool(2), Dense(4)}},
 		{"convolution", Shape{2, 6, 5}, []Layer{Standardize(), Conv(3, 3, 1), Dense(4)}},
 		{"convolution and ReLU", Shape{2, 6, 5}, []Layer{Standardize(), Conv(3, 3, 1), ReLU(), Dense(4)}},
+		{"convolution along rows", Shape{2, 3, 8}, []Layer{ConvAlong(3, 3, 2), ReLU(), AveragePoolAlong(3), Dense(4)}},
+		{"largest of runs", Shape{2, 1, 9}, []Layer{ConvAlong(3, 2, 1), MaxPoolAlong(2), Dense(4)}},
+		{"largest overall", Shape{1, 4, 5}, []Layer{ConvAlong(6, 2, 1), MaxOverall(), Dense(4)}},
+		{"embedding", Shape{1, 1, 9}, []Layer{EmbedGrams(2, 7, 5), ConvAlong(4, 3, 1), Dense(4)}},
+		{"spectrogram", Shape{1, 1, 64}, []Layer{Standardize(), Spectrogram(16, 8, 5), Standardize(), ConvAlong(4, 2, 1), ReLU(), Dense(4)}},
 		{"strided convolutions", Shape{1, 9, 9}, []Layer{Standardize(), Conv(4, 3, 2), ReLU(), Conv(5, 2, 1), ReLU(), Dense(6), ReLU(), Dense(4)}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -32,7 +37,10 @@ func TestGradientsAreTheSlopesOfTheLoss(t *testing.T) {
 			classes := []int{0, 3, 1}
 			n.in.sized(c.input, batch)
 			for i := range n.in.data {
-				n.in.data[i] = random.Float32()
+				n.in.data[i] = 40 * random.Float32() // of letters too
+				if c.name != "embedding" {
+					n.in.data[i] /= 40
+				}
 			}
 			for _, w := range allWeights(n) {
 				for i := range w.value {
@@ -163,12 +171,17 @@ func TestWhatDoesNotFitIsRefused(t *testing.T) {
 		{"no layer", nil, "dense layer at its end"},
 		{"no weights", []Layer{ReLU()}, "dense layer at its end"},
 		{"image at the end", []Layer{Conv(2, 3, 1)}, "dense layer at its end"},
-		{"filter larger than the image", []Layer{Conv(2, 5, 1), Dense(2)}, "layer 1: convolution of 2 filters, size 5"},
+		{"filter larger than the image", []Layer{Conv(2, 5, 1), Dense(2)}, "layer 1: convolution of 2 filters, size 5x5"},
 		{"no filter", []Layer{Conv(0, 3, 1), Dense(2)}, "layer 1"},
-		{"pool larger than the image", []Layer{Conv(1, 1, 1), AveragePool(5), Dense(2)}, "layer 2: pooling by 5"},
+		{"pool larger than the image", []Layer{Conv(1, 1, 1), AveragePool(5), Dense(2)}, "layer 2: pooling by 5x5"},
 		{"pool of 0", []Layer{AveragePool(0), Dense(2)}, "layer 1"},
 		{"no outputs", []Layer{Dense(0)}, "layer 1"},
-		{"late standardizing", []Layer{Dense(3), Standardize(), Dense(2)}, "layer 2: standardizing"},
+		{"late standardizing", []Layer{Dense(3), Standardize(), Dense(2)}, "layer 2: it may only come before"},
+		{"late embedding", []Layer{AveragePool(4), Dense(1), EmbedGrams(1, 9, 2), Dense(2)}, "layer 3: it may only come before"},
+		{"embedding in nothing", []Layer{EmbedGrams(1, 9, 0), Dense(2)}, "layer 1: an embedding of 1 letters in 0 numbers"},
+		{"spectrogram of an image", []Layer{Spectrogram(4, 2, 1), Dense(2)}, "layer 1: a spectrogram needs one line"},
+		{"line filter too wide", []Layer{ConvAlong(2, 5, 1), Dense(2)}, "size 1x5"},
+		{"line pool too wide", []Layer{MaxPoolAlong(5), Dense(2)}, "pooling by 1x5"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			_, err := New(shape, 1, c.layers...)

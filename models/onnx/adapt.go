@@ -72,15 +72,20 @@ func plan(data []byte) (*planned, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := checkSelfContained(model); err != nil {
+	files, err := externalOf(model)
+	if err != nil {
 		return nil, err
 	}
 	p := &planned{
 		Adapted: Adapted{info: newInfo(model)},
 		added:   &onnxpb.ModelProto{Graph: &onnxpb.GraphProto{}},
 	}
+	p.info.External = files
 	if len(p.info.Opsets) == 0 {
 		return nil, fmt.Errorf("%w: it names no operator set", ErrCorrupt)
+	}
+	if err := checkNames(model.Graph); err != nil {
+		return nil, err
 	}
 	for _, v := range required(model.Graph) {
 		if err := p.input(v); err != nil {
@@ -98,6 +103,20 @@ func plan(data []byte) (*planned, error) {
 		return nil, fmt.Errorf("none of the model's outputs can be given as a tensor; %w", first)
 	}
 	return p, nil
+}
+
+// checkNames refuses a graph in which a caller could not say which tensor is meant.
+func checkNames(graph *onnxpb.GraphProto) error {
+	for what, values := range map[string][]*onnxpb.ValueInfoProto{"inputs": graph.Input, "outputs": graph.Output} {
+		seen := map[string]bool{}
+		for _, v := range values {
+			if v.GetName() == "" || seen[v.GetName()] {
+				return fmt.Errorf("%w: %d %s, and the name %q is not that of one alone", ErrCorrupt, len(values), what, v.GetName())
+			}
+			seen[v.GetName()] = true
+		}
+	}
+	return nil
 }
 
 func (p *planned) input(v *onnxpb.ValueInfoProto) error {

@@ -2,8 +2,11 @@ package onnx
 
 import (
 	"fmt"
+	"maps"
+	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/plexusnet/plexus/models"
 	onnxpb "github.com/plexusnet/plexus/proto/onnx"
@@ -20,6 +23,7 @@ type Info struct {
 	Inputs      []models.TensorSpec // in the graph's order, without those that the file gives a value for
 	Outputs     []models.TensorSpec // those that can be given as tensors, in the graph's order
 	Unsupported []Unsupported       // the other outputs
+	External    []string            // files beside the model's that hold weights, relative to it, in order
 	Labels      map[string][]string // by output: the class that each column stands for, where the file says so
 }
 
@@ -30,8 +34,8 @@ type Unsupported struct {
 }
 
 // Inspect reads a model's file. It fails with ErrCorrupt for bytes that are no ONNX model and with ErrUnsupported,
-// naming the part, for one that cannot be served: an input that is no tensor, weights kept outside the file, or no
-// output that can be given as a tensor.
+// naming the part, for one that cannot be served: an input that is no tensor, weights kept in a file that does not lie
+// beside the model's or below it, or no output that can be given as a tensor.
 func Inspect(data []byte) (*Info, error) {
 	adapted, err := plan(data)
 	if err != nil {
@@ -74,38 +78,41 @@ func required(graph *onnxpb.GraphProto) []*onnxpb.ValueInfoProto {
 	return slices.DeleteFunc(slices.Clone(graph.Input), func(v *onnxpb.ValueInfoProto) bool { return given[v.GetName()] })
 }
 
-// checkSelfContained refuses weights that are kept in another file: the model's hash would not cover them, and the path
-// they name is the model author's to choose.
-func checkSelfContained(model *onnxpb.ModelProto) error {
-	if err := checkGraph(model.GetGraph()); err != nil {
-		return err
+// external collects the files that hold weights of the graph and of graphs within it. The paths are the model author's to
+// choose, so those that lead elsewhere are refused; so are weights of other places, which runtimes do not look for there.
+type external map[string]bool
+
+func externalOf(model *onnxpb.ModelProto) ([]string, error) {
+	found := external{}
+	if err := found.graph(model.GetGraph()); err != nil {
+		return nil, err
 	}
 	for _, f := range model.Functions {
-		if err := checkNodes(f.Node); err != nil {
-			return err
+		if err := found.nodes(f.Node); err != nil {
+			return nil, err
 		}
 	}
-	return nil
+	return slices.Sorted(maps.Keys(found)), nil
 }
 
-func checkGraph(graph *onnxpb.GraphProto) error {
+func (found external) graph(graph *onnxpb.GraphProto) error {
 	for _, t := range graph.GetInitializer() {
-		if err := checkTensor(t); err != nil {
+		if err := found.weight(t); err != nil {
 			return err
 		}
 	}
 	for _, t := range graph.GetSparseInitializer() {
-		if err := checkTensor(t.GetValues()); err != nil {
+		if err := inside(t.GetValues()); err != nil {
 			return err
 		}
 	}
-	return checkNodes(graph.GetNode())
+	return found.nodes(graph.GetNode())
 }
 
-func checkNodes(nodes []*onnxpb.NodeProto) error {
+func (found external) nodes(nodes []*onnxpb.NodeProto) error {
 	for _, n := range nodes {
 		for _, a := range n.Attribute {
-			if err := checkAttribute(a); err != nil {
+			if err := found.attribute(a); err != nil {
 				return err
 			}
 		}
@@ -113,21 +120,39 @@ func checkNodes(nodes []*onnxpb.NodeProto) error {
 	return nil
 }
 
-func checkAttribute(a *onnxpb.AttributeProto) error {
+func (found external) attribute(a *onnxpb.AttributeProto) error {
 	for _, t := range append(slices.Clone(a.Tensors), a.T) {
-		if err := checkTensor(t); err != nil {
+		if err := inside(t); err != nil {
 			return err
 		}
 	}
 	for _, g := range append(slices.Clone(a.Graphs), a.G) {
-		if err := checkGraph(g); err != nil {
+		if err := found.graph(g); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func checkTensor(t *onnxpb.TensorProto) error {
+// weight takes note of where an initializer is kept.
+func (found external) weight(t *onnxpb.TensorProto) error {
+	if inside(t) == nil {
+		return nil
+	}
+	location := ""
+	for _, e := range t.GetExternalData() {
+		if e.GetKey() == "location" {
+			location = e.GetValue()
+		}
+	}
+	if !filepath.IsLocal(location) || strings.ContainsAny(location, "\\\x00") {
+		return fmt.Errorf("%w: weight %q is kept in another file, %q, that does not lie beside the model", ErrUnsupported, t.GetName(), location)
+	}
+	found[filepath.Clean(location)] = true
+	return nil
+}
+
+func inside(t *onnxpb.TensorProto) error {
 	if t.GetDataLocation() == onnxpb.TensorProto_EXTERNAL || len(t.GetExternalData()) > 0 {
 		return fmt.Errorf("%w: weight %q is kept in another file; save the model with its weights inside", ErrUnsupported, t.GetName())
 	}

@@ -66,6 +66,7 @@ func TestWhatCannotBeServedIsRefusedWithTheReason(t *testing.T) {
 		says string
 	}{
 		{"empty", nil, onnx.ErrCorrupt, "empty"},
+		{"2 GiB", make([]byte, 1<<31), onnx.ErrUnsupported, "in files beside it"}, // never touched, so never there
 		{"truncated", file(t, nil)[:50], onnx.ErrCorrupt, "truncated"},
 		{"no graph", file(t, func(m *onnxpb.ModelProto) { m.Graph = nil }), onnx.ErrCorrupt, "no graph"},
 		{"no output", file(t, func(m *onnxpb.ModelProto) { m.Graph.Output = nil }), onnx.ErrCorrupt, "no graph with an output"},

@@ -26,11 +26,17 @@ const (
 // keptTensorFields are TensorProto's dims, data_type, name, external_data and data_location: all but the payload.
 var keptTensorFields = map[protowire.Number]bool{1: true, 2: true, 8: true, 13: true, 14: true}
 
+// maxModelBytes is what protobuf, and so every reader of ONNX, can take in one piece.
+const maxModelBytes = 1<<31 - 1
+
 // outline decodes a model without the payload of the graph's initializers, so that looking at a model of hundreds of
 // megabytes costs kilobytes. Constants inside nodes are decoded whole.
 func outline(data []byte) (*onnxpb.ModelProto, error) {
 	if len(data) == 0 {
 		return nil, fmt.Errorf("%w: the file is empty", ErrCorrupt)
+	}
+	if len(data) > maxModelBytes {
+		return nil, fmt.Errorf("%w: the file has %d bytes, more than its format allows (%d); save the weights in files beside it", ErrUnsupported, len(data), maxModelBytes)
 	}
 	light, err := mapFields(nil, data, func(dst []byte, f field) ([]byte, error) {
 		if f.number != fieldModelGraph || f.kind != protowire.BytesType {

@@ -1,6 +1,7 @@
 package onnx
 
 import (
+	"cmp"
 	"fmt"
 
 	"github.com/plexusnet/plexus/models"
@@ -47,8 +48,8 @@ func specOf(v *onnxpb.ValueInfoProto) (models.TensorSpec, error) {
 	}
 	datatype, ok := DatatypeOf(tensor.GetElemType())
 	if !ok {
-		name := onnxpb.TensorProto_DataType_name[tensor.GetElemType()]
-		return spec, fmt.Errorf("%w: its elements are %s (ONNX type %d), which the Open Inference Protocol has no datatype for", ErrUnsupported, name, tensor.GetElemType())
+		return spec, fmt.Errorf("%w: its elements are %s (ONNX type %d), which the Open Inference Protocol has no datatype for; cast it inside the model",
+			ErrUnsupported, elementName(tensor.GetElemType()), tensor.GetElemType())
 	}
 	spec.Datatype = datatype
 	if tensor.Shape == nil {
@@ -63,6 +64,16 @@ func specOf(v *onnxpb.ValueInfoProto) (models.TensorSpec, error) {
 		spec.Shape = append(spec.Shape, size)
 	}
 	return spec, nil
+}
+
+// elementName returns what ONNX calls an element type, those included that are newer than our copy of its format.
+func elementName(elementType int32) string {
+	if name, ok := onnxpb.TensorProto_DataType_name[elementType]; ok {
+		return name
+	}
+	newer := map[int32]string{17: "FLOAT8E4M3FN", 18: "FLOAT8E4M3FNUZ", 19: "FLOAT8E5M2", 20: "FLOAT8E5M2FNUZ",
+		21: "UINT4", 22: "INT4", 23: "FLOAT4E2M1", 24: "FLOAT8E8M0", 25: "UINT2", 26: "INT2"}
+	return cmp.Or(newer[elementType], "of an unknown kind")
 }
 
 func kindOf(t *onnxpb.TypeProto) string {

@@ -111,6 +111,7 @@ func (r *Runtime) settle(p Provider, devices []gpu.Device, noGPU error) (Provide
 	if p.Device >= len(devices) {
 		return p, fmt.Errorf("%w: %s: this machine has GPUs 0 to %d", ErrProvider, p, len(devices)-1)
 	}
+	defer keepSignals()()
 	options, err := ort.NewSessionOptions()
 	if err != nil {
 		return p, fmt.Errorf("%w: %s: %w", ErrProvider, p, err)

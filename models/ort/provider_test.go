@@ -56,6 +56,6 @@ func TestChoose(t *testing.T) {
 	require.Equal(t, "cpu", got.String())
 	require.Contains(t, why, "gpu build", "a fallback is said aloud")
 
-	_, err = rt.Load(t.Context(), sumAndProduct(t), ort.Options{Provider: ort.Provider{Kind: ort.CUDA}})
+	_, err = rt.Load(t.Context(), sumAndProduct(t), ort.Options{Providers: []ort.Provider{{Kind: ort.CPU}, {Kind: ort.CUDA}}})
 	require.ErrorIs(t, err, ort.ErrProvider)
 }

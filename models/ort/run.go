@@ -28,10 +28,11 @@ func (s *Session) Run(ctx context.Context, inputs []models.Tensor, outputNames [
 	if err != nil {
 		return nil, err
 	}
-	if err := s.runtime.acquire(ctx); err != nil {
+	s = s.leastBusy()
+	if err := s.enter(ctx); err != nil {
 		return nil, fmt.Errorf("wait for a free slot to run the model: %w", err)
 	}
-	defer s.runtime.release()
+	defer s.leave()
 
 	s.mu.RLock()
 	defer s.mu.RUnlock()
@@ -91,9 +92,46 @@ func (s *Session) run(ctx context.Context, inputs []models.Tensor, wanted []int)
 		values = append(values, v)
 	}
 
+	if expected := s.expected(inputs); expected != nil {
+		err := s.write(ctx, values, expected, &pinner)
+		if err == nil {
+			return pick(expected, wanted), nil
+		}
+		if !isOtherShape(err) {
+			return nil, err
+		}
+		s.varying.Store(true)
+	}
+	outputs, err := s.fetch(ctx, values, wanted)
+	if err == nil {
+		s.remember(inputs, outputs)
+	}
+	return outputs, err
+}
+
+// write runs the graph on memory that its outputs are known to fit.
+func (s *Session) write(ctx context.Context, inputs []ort.Value, outputs []models.Tensor, pinner *runtime.Pinner) error {
+	results, err := wrap(outputs, pinner)
+	if err != nil {
+		return err
+	}
+	defer destroy(results)
+	return s.call(ctx, inputs, results)
+}
+
+func pick(all []models.Tensor, wanted []int) []models.Tensor {
+	tensors := make([]models.Tensor, len(wanted))
+	for i, at := range wanted {
+		tensors[i] = all[at]
+	}
+	return tensors
+}
+
+// fetch runs the graph and lets the library allocate what comes out.
+func (s *Session) fetch(ctx context.Context, inputs []ort.Value, wanted []int) ([]models.Tensor, error) {
 	results := make([]ort.Value, s.fetches())
 	defer func() { destroy(results) }()
-	if err := s.call(ctx, values, results); err != nil {
+	if err := s.call(ctx, inputs, results); err != nil {
 		return nil, err
 	}
 	return s.collect(results, wanted)
@@ -111,12 +149,12 @@ func (s *Session) fetches() int {
 
 // call runs the graph, and stops it between two nodes when ctx ends.
 func (s *Session) call(ctx context.Context, inputs, outputs []ort.Value) error {
-	options, release, err := stopWith(ctx)
+	brake, err := s.runtime.brake(ctx)
 	if err != nil {
 		return err
 	}
-	err = s.native.RunWithOptions(inputs, outputs, options)
-	release()
+	err = s.native.RunWithOptions(inputs, outputs, brake.runOptions())
+	s.runtime.releaseBrake(brake)
 	switch {
 	case err == nil:
 		return nil
@@ -125,28 +163,6 @@ func (s *Session) call(ctx context.Context, inputs, outputs []ort.Value) error {
 	default:
 		return fmt.Errorf("%w: %s", ErrRun, strings.TrimPrefix(err.Error(), "Error running network: "))
 	}
-}
-
-// stopWith returns options whose run ends when ctx does (nil when it never does), and what frees them.
-func stopWith(ctx context.Context) (*ort.RunOptions, func(), error) {
-	if ctx.Done() == nil {
-		return nil, func() {}, nil
-	}
-	options, err := ort.NewRunOptions()
-	if err != nil {
-		return nil, nil, fmt.Errorf("make the run's options: %w", err)
-	}
-	stopped := make(chan struct{})
-	cancel := context.AfterFunc(ctx, func() {
-		defer close(stopped)
-		_ = options.Terminate() // it only sets a flag
-	})
-	return options, func() {
-		if !cancel() {
-			<-stopped // never free what Terminate may be writing to
-		}
-		_ = options.Destroy()
-	}, nil
 }
 
 // collect turns the fetched values that are wanted into tensors.

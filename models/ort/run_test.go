@@ -100,11 +100,13 @@ func TestEveryDatatypeAndRankComesBackBitForBit(t *testing.T) {
 					elements, err := models.Elements(shape)
 					require.NoError(t, err)
 					in := models.Tensor{Name: "x", Datatype: datatype, Shape: shape, Data: contents(datatype, int(elements))}
-					out, err := session.Run(t.Context(), []models.Tensor{in}, nil)
-					require.NoError(t, err)
-					require.Len(t, out, 1)
-					require.Equal(t, models.Tensor{Name: "y", Datatype: datatype, Shape: shape, Data: append([]byte{}, in.Data...)}, out[0])
-					require.NoError(t, out[0].Validate(models.Limits{}))
+					for range 2 { // the second time into memory of ours
+						out, err := session.Run(t.Context(), []models.Tensor{in}, nil)
+						require.NoError(t, err)
+						require.Len(t, out, 1)
+						require.Equal(t, models.Tensor{Name: "y", Datatype: datatype, Shape: shape, Data: append([]byte{}, in.Data...)}, out[0])
+						require.NoError(t, out[0].Validate(models.Limits{}))
+					}
 				})
 			}
 		}
@@ -117,6 +119,71 @@ func anyOf(shape []int64) []int64 {
 		free[i] = models.Any
 	}
 	return free
+}
+
+func TestOutputsMayChangeTheirShape(t *testing.T) {
+	file := model(t, func(b *onnx.Builder) {
+		b.Input("x", models.FP32, 4)
+		b.Output("where", models.INT64, 1, models.Any)
+		b.Output("x2", models.FP32, 4)
+		b.Node("NonZero", []string{"x"}, []string{"where"})
+		b.Node("Add", []string{"x", "x"}, []string{"x2"})
+	})
+	session, err := orttest.Open(t).Load(t.Context(), file, ort.Options{})
+	require.NoError(t, err)
+	defer session.Close()
+	for _, x := range [][]float32{{1, 0, 1, 1}, {0, 2, 0, 2}, {1, 1, 1, 1}, {0, 0, 0, 0}, {0, 0, 0, 3}} {
+		var where []int64
+		double := make([]float32, len(x))
+		for i, v := range x {
+			if double[i] = v + v; v != 0 {
+				where = append(where, int64(i))
+			}
+		}
+		for range 2 {
+			out, err := session.Run(t.Context(), []models.Tensor{models.FromFloat32s("x", []int64{4}, x)}, nil)
+			require.NoError(t, err)
+			require.Equal(t, []int64{1, int64(len(where))}, out[0].Shape)
+			for i, at := range where {
+				require.EqualValues(t, at, binary.LittleEndian.Uint64(out[0].Data[8*i:]))
+			}
+			got, err := out[1].Float32s()
+			require.NoError(t, err)
+			require.Equal(t, double, got)
+		}
+	}
+}
+
+func TestOutputsMayBeInputsConstantsAndEachOther(t *testing.T) {
+	file := model(t, func(b *onnx.Builder) {
+		b.Input("x", models.FP32, models.Any, 2)
+		b.Floats("constant", []int64{3}, []float32{1, 2, 3})
+		b.Output("constant", models.FP32, 3)
+		b.Node("Identity", []string{"x"}, []string{"same"})
+		b.Output("same", models.FP32, models.Any, 2)
+		b.Node("Tanh", []string{"x"}, []string{"t"})
+		b.Node("Identity", []string{"t"}, []string{"again"})
+		b.Output("t", models.FP32, models.Any, 2)
+		b.Output("again", models.FP32, models.Any, 2)
+	})
+	session, err := orttest.Open(t).Load(t.Context(), file, ort.Options{})
+	require.NoError(t, err)
+	defer session.Close()
+	for i := range 6 {
+		x := []float32{float32(i), 0.5, -1, 2}
+		tanh := make([]float32, len(x))
+		for i, v := range x {
+			tanh[i] = float32(math.Tanh(float64(v)))
+		}
+		out, err := session.Run(t.Context(), []models.Tensor{models.FromFloat32s("x", []int64{2, 2}, x)}, nil)
+		require.NoError(t, err)
+		for i, want := range [][]float32{{1, 2, 3}, x, tanh, tanh} {
+			got, err := out[i].Float32s()
+			require.NoError(t, err)
+			require.InDeltaSlice(t, want, got, 1e-6, out[i].Name)
+		}
+		clear(out[0].Data) // the caller's own
+	}
 }
 
 func TestEveryHalfFloatComesBackBitForBit(t *testing.T) {

@@ -1,7 +1,6 @@
 package ort
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -28,16 +27,23 @@ var (
 
 // RuntimeOptions are the limits that all sessions share. A zero field takes the default.
 type RuntimeOptions struct {
-	MaxConcurrentRuns int   // runs at once over all sessions; the number of CPUs when 0
+	MaxConcurrentRuns int   // runs at once on the CPU, over all sessions; the number of CPUs when 0
+	MaxRunsPerGPU     int   // runs at once on each GPU, over all sessions; DefaultMaxRunsPerGPU when 0
 	MaxMemoryBytes    int64 // what all sessions together may hold for weights and tensors; DefaultMaxMemoryBytes when 0
 }
 
-// DefaultMaxMemoryBytes is the memory limit of a zero RuntimeOptions.
-const DefaultMaxMemoryBytes int64 = 4 << 30
+// The limits of a zero RuntimeOptions.
+const (
+	DefaultMaxMemoryBytes int64 = 4 << 30
+	DefaultMaxRunsPerGPU        = 2 // one computes while the other's tensors are on their way
+)
 
 func (o RuntimeOptions) withDefaults() RuntimeOptions {
 	if o.MaxConcurrentRuns <= 0 {
 		o.MaxConcurrentRuns = runtime.NumCPU()
+	}
+	if o.MaxRunsPerGPU <= 0 {
+		o.MaxRunsPerGPU = DefaultMaxRunsPerGPU
 	}
 	if o.MaxMemoryBytes <= 0 {
 		o.MaxMemoryBytes = DefaultMaxMemoryBytes
@@ -50,9 +56,10 @@ type Runtime struct {
 	path    string
 	version string
 	options RuntimeOptions
-	slots   chan struct{} // one token per run that may go on
+	brakes  chan *brake // that no run uses
 
 	mu       sync.Mutex
+	devices  map[string]*device
 	sessions map[*Session]struct{}
 	closed   bool
 }
@@ -91,7 +98,8 @@ func Open(path string, options RuntimeOptions) (*Runtime, error) {
 	}
 	process.open = &Runtime{
 		path: absolute, version: ort.GetVersion(), options: options,
-		slots:    make(chan struct{}, options.MaxConcurrentRuns),
+		devices:  map[string]*device{},
+		brakes:   make(chan *brake, options.MaxConcurrentRuns),
 		sessions: map[*Session]struct{}{},
 	}
 	return process.open, nil
@@ -156,6 +164,7 @@ func (r *Runtime) Close() error {
 		errs = append(errs, s.Close())
 	}
 	process.open = nil
+	errs = append(errs, r.freeBrakes())
 	return errors.Join(append(errs, ort.DestroyEnvironment())...)
 }
 
@@ -175,21 +184,6 @@ func (r *Runtime) forget(s *Session) {
 	defer r.mu.Unlock()
 	delete(r.sessions, s)
 }
-
-// acquire waits for a free slot.
-func (r *Runtime) acquire(ctx context.Context) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	select {
-	case r.slots <- struct{}{}:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
-func (r *Runtime) release() { <-r.slots }
 
 // OpenFound finds the library as library.Find does and opens it. The error for one that is missing or too old names the
 // flag, the variable and the places searched.

@@ -179,7 +179,7 @@ var ownProcess = map[string]func(*testing.T){
 		for range 3 {
 			rt, err := ort.Open(mustLibrary(t), ort.RuntimeOptions{MaxConcurrentRuns: 3})
 			require.NoError(t, err)
-			require.Equal(t, ort.RuntimeOptions{MaxConcurrentRuns: 3, MaxMemoryBytes: ort.DefaultMaxMemoryBytes}, rt.Options())
+			require.Equal(t, ort.RuntimeOptions{MaxConcurrentRuns: 3, MaxRunsPerGPU: ort.DefaultMaxRunsPerGPU, MaxMemoryBytes: ort.DefaultMaxMemoryBytes}, rt.Options())
 			session, err := rt.Load(t.Context(), sumAndProduct(t), ort.Options{})
 			require.NoError(t, err)
 			require.NoError(t, rt.Close(), "with a session open")

@@ -5,8 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"os"
+	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
+	"sync/atomic"
 
 	ort "github.com/yalue/onnxruntime_go"
 
@@ -20,7 +24,9 @@ type Options struct {
 	Spin           bool          // let idle threads spin: quicker answers, a busy machine
 	Optimization   Optimization  // how far the graph is rewritten before it runs
 	Limits         models.Limits // on each input
-	Provider       Provider      // where it runs, as Runtime.Choose settled it; the CPU when zero
+	Providers      []Provider    // where it runs, a copy on each, as Runtime.Choose settled them; the CPU when empty
+	MaxRuns        int           // runs of the model at once on each device; only the device's own bound when 0
+	Folder         string        // where weights lie that the model keeps in other files; there may be none when empty
 }
 
 // Optimization is how far ONNX Runtime may rewrite a graph. Levels differ in rounding (by up to 4e-5 of the largest
@@ -49,6 +55,12 @@ type Session struct {
 	info    *onnx.Info
 	inputs  []onnx.Input
 	outputs []onnx.Output
+	last    atomic.Pointer[shapes] // of the last run that the library allocated the outputs of
+	varying atomic.Bool            // equal inputs' shapes have given outputs of different shapes
+
+	device *device
+	own    chan struct{} // bounds the runs of this model on the device; nil: only the device does
+	twins  []*Session    // the same model on other devices; nil in the twins themselves
 
 	mu     sync.RWMutex // held for reading during a run, for writing to close
 	native *ort.DynamicAdvancedSession
@@ -69,13 +81,40 @@ func (r *Runtime) Load(ctx context.Context, data []byte, options Options) (*Sess
 	if len(adapted.Inputs) == 0 {
 		return nil, fmt.Errorf("%w: it takes no input, so it would always answer the same", onnx.ErrUnsupported)
 	}
-	s := &Session{runtime: r, limits: options.Limits, info: adapted.Info(), inputs: adapted.Inputs, outputs: adapted.Outputs}
+	if err := checkFolder(adapted.Info().External, options.Folder); err != nil {
+		return nil, err
+	}
+	providers := options.Providers
+	if len(providers) == 0 {
+		providers = []Provider{{Kind: CPU}}
+	}
+	first, err := r.loadOn(adapted, options, providers[0])
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range providers[1:] {
+		twin, err := r.loadOn(adapted, options, p)
+		if err != nil {
+			return nil, errors.Join(err, first.Close())
+		}
+		first.twins = append(first.twins, twin)
+	}
+	return first, nil
+}
+
+// loadOn makes a session on one device.
+func (r *Runtime) loadOn(adapted *onnx.Adapted, options Options, provider Provider) (*Session, error) {
+	s := &Session{runtime: r, limits: options.Limits, info: adapted.Info(), inputs: adapted.Inputs, outputs: adapted.Outputs, device: r.deviceOf(provider)}
+	if options.MaxRuns > 0 {
+		s.own = make(chan struct{}, options.MaxRuns)
+	}
 	s.mu.Lock() // so that a Close of the runtime, from now on, waits until the session is whole
 	defer s.mu.Unlock()
 	if err := r.register(s); err != nil {
 		return nil, err
 	}
-	s.native, err = create(adapted, options)
+	var err error
+	s.native, err = create(adapted, options, provider)
 	if err != nil {
 		r.forget(s)
 		return nil, fmt.Errorf("%w: %w", ErrModel, err)
@@ -83,8 +122,26 @@ func (r *Runtime) Load(ctx context.Context, data []byte, options Options) (*Sess
 	return s, nil
 }
 
-func create(adapted *onnx.Adapted, options Options) (*ort.DynamicAdvancedSession, error) {
-	native, err := sessionOptions(options)
+// checkFolder makes sure that weights in other files are where the library will look for them.
+func checkFolder(external []string, folder string) error {
+	if len(external) > 0 && folder == "" {
+		return fmt.Errorf("%w: its weights are kept in other files (%s), and it was not loaded from a folder", onnx.ErrUnsupported, strings.Join(external, ", "))
+	}
+	for _, name := range external {
+		if info, err := os.Stat(filepath.Join(folder, name)); err != nil {
+			return fmt.Errorf("%w: weights are kept in another file, which must lie beside the model: %w", onnx.ErrUnsupported, err)
+		} else if !info.Mode().IsRegular() {
+			return fmt.Errorf("%w: weights are kept in %s, which is no file", onnx.ErrUnsupported, name)
+		}
+	}
+	return nil
+}
+
+func create(adapted *onnx.Adapted, options Options, provider Provider) (*ort.DynamicAdvancedSession, error) {
+	if provider.onGPU() {
+		defer keepSignals()()
+	}
+	native, err := sessionOptions(options, provider)
 	if err != nil {
 		return nil, err
 	}
@@ -108,7 +165,7 @@ func fetched(outputs []onnx.Output) []string {
 	return values
 }
 
-func sessionOptions(o Options) (*ort.SessionOptions, error) {
+func sessionOptions(o Options, provider Provider) (*ort.SessionOptions, error) {
 	level, ok := optimizationLevels[o.Optimization]
 	if !ok {
 		return nil, fmt.Errorf("optimization %q is none of %q, %q, %q and empty for all", o.Optimization, OptimizeExtended, OptimizeBasic, OptimizeNone)
@@ -128,8 +185,11 @@ func sessionOptions(o Options) (*ort.SessionOptions, error) {
 		native.SetLogSeverityLevel(ort.LoggingLevelFatal),
 		native.AddSessionConfigEntry("session.intra_op.allow_spinning", spin),
 		native.AddSessionConfigEntry("session.use_env_allocators", "1"), // the one that Open limited
-		o.Provider.appendTo(native),
+		provider.appendTo(native),
 	)
+	if o.Folder != "" {
+		err = errors.Join(err, native.AddSessionConfigEntry("session.model_external_initializers_file_folder_path", o.Folder))
+	}
 	if err != nil {
 		return nil, errors.Join(err, native.Destroy())
 	}
@@ -151,13 +211,17 @@ func (s *Session) Metadata() map[string]string { return maps.Clone(s.info.Metada
 
 // Close waits for the runs that go on and frees the model. Closing twice does nothing.
 func (s *Session) Close() error {
+	var errs []error
+	for _, twin := range s.twins {
+		errs = append(errs, twin.Close())
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.native == nil {
-		return nil
+		return errors.Join(errs...)
 	}
 	native := s.native
 	s.native = nil
 	s.runtime.forget(s)
-	return native.Destroy()
+	return errors.Join(append(errs, native.Destroy())...)
 }

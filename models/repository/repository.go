@@ -3,15 +3,18 @@ package repository
 import (
 	"context"
 	"crypto/sha256"
+	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 
+	"github.com/plexusnet/plexus/models/onnx"
 	"github.com/plexusnet/plexus/models/ort"
 )
 
@@ -25,13 +28,33 @@ var (
 	ErrVersion  = errors.New("no such version")
 )
 
+// LoadError says which model cannot be served.
+type LoadError struct {
+	Name    string
+	Version int64 // 0: no version of it
+	Path    string
+	Err     error
+}
+
+// Error reads like: model digits version 3 (models/digits/3/model.onnx): not a readable ONNX model.
+func (e *LoadError) Error() string {
+	if e.Version == 0 {
+		return fmt.Sprintf("model %s (%s): %v", e.Name, e.Path, e.Err)
+	}
+	return fmt.Sprintf("model %s version %d (%s): %v", e.Name, e.Version, e.Path, e.Err)
+}
+
+// Unwrap returns the reason.
+func (e *LoadError) Unwrap() error { return e.Err }
+
 // Options bounds what Open takes in. A zero field takes the default.
 type Options struct {
 	Session       ort.Options // how each model is run
-	MaxModelBytes int64       // size of one file; DefaultMaxModelBytes when 0
+	Machine       Machine     // what a model's configuration may ask for instead
+	MaxModelBytes int64       // of a model's files together; DefaultMaxModelBytes when 0
 	MaxModels     int         // models times versions; DefaultMaxModels when 0
-	// LeaveOut, if not nil, is told of every model that cannot be loaded, and Open goes on without it as long as one
-	// can. Nil: one bad model fails Open.
+	// LeaveOut, if not nil, is told of every model that cannot be loaded, as a *LoadError, and Open goes on without it
+	// as long as one can. Nil: one bad model fails Open.
 	LeaveOut func(error)
 }
 
@@ -56,8 +79,9 @@ type Model struct {
 	Name    string
 	Version int64
 	Path    string
-	Size    int64    // bytes of the file
-	SHA256  [32]byte // of the file, as published on the chain
+	Size    int64    // bytes of its files
+	SHA256  [32]byte // as published on the chain: of the file, or of all of them as docs/models.md says
+	Config  *Config  // nil where it has no config.pbtxt
 	Session *ort.Session
 }
 
@@ -85,13 +109,11 @@ func Open(ctx context.Context, rt *ort.Runtime, path string, options Options) (*
 	}
 	r := &Repository{}
 	var errs []error
-	if err != nil {
-		errs = append(errs, err)
-	}
+	errs = append(errs, parts(err)...)
 	for _, f := range files {
 		m, err := load(ctx, rt, f, o)
 		if err != nil {
-			errs = append(errs, fmt.Errorf("model %s version %d (%s): %w", f.name, f.version, f.path, err))
+			errs = append(errs, &LoadError{Name: f.name, Version: f.version, Path: f.path, Err: err})
 			continue
 		}
 		r.models = append(r.models, m)
@@ -105,19 +127,77 @@ func Open(ctx context.Context, rt *ort.Runtime, path string, options Options) (*
 	return r, nil
 }
 
+// parts returns the errors that were joined in err.
+func parts(err error) []error {
+	if err == nil {
+		return nil
+	}
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		return joined.Unwrap()
+	}
+	return []error{err}
+}
+
 func load(ctx context.Context, rt *ort.Runtime, f file, o Options) (*Model, error) {
 	data, err := read(f.path, o.MaxModelBytes)
 	if err != nil {
 		return nil, err
 	}
-	session, err := rt.Load(ctx, data, o.Session)
+	info, err := onnx.Inspect(data)
 	if err != nil {
 		return nil, err
 	}
-	return &Model{
-		Name: f.name, Version: f.version, Path: f.path,
-		Size: int64(len(data)), SHA256: sha256.Sum256(data), Session: session,
-	}, nil
+	if err := f.config.fits(info.Inputs, info.Outputs); err != nil {
+		return nil, err
+	}
+	session, err := f.config.place(rt, o.Machine, o.Session)
+	if err != nil {
+		return nil, err
+	}
+	session.Folder = filepath.Dir(f.path)
+	m := &Model{Name: f.name, Version: f.version, Path: f.path, Size: int64(len(data)), SHA256: sha256.Sum256(data), Config: f.config}
+	if err := m.addWeights(info.External, o.MaxModelBytes); err != nil {
+		return nil, err
+	}
+	if m.Session, err = rt.Load(ctx, data, session); err != nil {
+		return nil, err
+	}
+	return m, nil
+}
+
+// addWeights makes size and hash those of all files, where weights are kept outside the model's own.
+func (m *Model) addWeights(files []string, limit int64) error {
+	if len(files) == 0 {
+		return nil
+	}
+	whole := sha256.New()
+	whole.Write(m.SHA256[:])
+	for _, name := range files {
+		hash, size, err := hashFile(filepath.Join(filepath.Dir(m.Path), name), limit-m.Size)
+		if err != nil {
+			return fmt.Errorf("weights in another file: %w", err)
+		}
+		m.Size += size
+		whole.Write(binary.BigEndian.AppendUint32(nil, uint32(len(name))))
+		whole.Write([]byte(filepath.ToSlash(name)))
+		whole.Write(hash)
+	}
+	whole.Sum(m.SHA256[:0])
+	return nil
+}
+
+func hashFile(path string, limit int64) ([]byte, int64, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, 0, err
+	}
+	defer f.Close()
+	hash := sha256.New()
+	size, err := io.Copy(hash, io.LimitReader(f, limit+1))
+	if err == nil && size > limit {
+		err = fmt.Errorf("%w: %s takes the model over the limit", ErrTooLarge, path)
+	}
+	return hash.Sum(nil), size, err
 }
 
 // read returns a file's content, so that what is hashed is what is loaded even if the file changes meanwhile.

@@ -60,7 +60,7 @@ func TestTritonsLayout(t *testing.T) {
 	put(t, folder, "b-model/9/model.onnx", adding(t, 9))
 	put(t, folder, "b-model/10/model.onnx", adding(t, 10))
 	put(t, folder, "a.model/3/model.onnx", adding(t, 3))
-	put(t, folder, "b-model/config.pbtxt", []byte("what else Triton keeps"))
+	put(t, folder, "b-model/labels.txt", []byte("what else Triton keeps"))
 	put(t, folder, "b-model/configs/x", nil)
 	put(t, folder, "b-model/007/model.onnx", []byte("no version"))
 	put(t, folder, "b-model/11/readme", nil)

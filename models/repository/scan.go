@@ -17,6 +17,7 @@ type file struct {
 	name    string
 	version int64
 	path    string
+	config  *Config
 }
 
 const modelFile = "model.onnx"
@@ -39,7 +40,7 @@ func scan(path string) ([]file, error) {
 		if err != nil {
 			return nil, err
 		}
-		return single(direct, filepath.Base(absolute))
+		return scanModel(path, filepath.Base(absolute))
 	}
 	return scanFolder(path)
 }
@@ -60,7 +61,7 @@ func scanFolder(path string) ([]file, error) {
 	if err != nil {
 		return nil, err
 	}
-	if slices.ContainsFunc(folders, func(name string) bool { return isVersion(path, name) }) {
+	if slices.ContainsFunc(folders, func(name string) bool { return isVersion(path, name, modelFile) }) || isFile(filepath.Join(path, configFile)) {
 		absolute, err := filepath.Abs(path)
 		if err != nil {
 			return nil, err
@@ -72,7 +73,9 @@ func scanFolder(path string) ([]file, error) {
 	for _, name := range folders {
 		versions, err := scanModel(filepath.Join(path, name), name)
 		files = append(files, versions...)
-		errs = append(errs, err)
+		if err != nil {
+			errs = append(errs, &LoadError{Name: name, Path: filepath.Join(path, name), Err: err})
+		}
 	}
 	if err := errors.Join(errs...); err != nil {
 		return files, err
@@ -85,33 +88,38 @@ func scanFolder(path string) ([]file, error) {
 
 func scanModel(path, name string) ([]file, error) {
 	if err := checkName(name); err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+		return nil, err
+	}
+	config, err := readConfig(path, name)
+	if err != nil {
+		return nil, err
 	}
 	folders, err := subfolders(path)
 	if err != nil {
 		return nil, err
 	}
+	called := config.fileName()
 	var files []file
 	for _, folder := range folders {
-		if isVersion(path, folder) { // Triton keeps other things beside the versions too
+		if isVersion(path, folder, called) { // Triton keeps other things beside the versions too
 			version, _ := parseVersion(folder)
-			files = append(files, file{name: name, version: version, path: filepath.Join(path, folder, modelFile)})
+			files = append(files, file{name: name, version: version, path: filepath.Join(path, folder, called), config: config})
 		}
 	}
-	if direct := filepath.Join(path, modelFile); len(files) == 0 && isFile(direct) {
-		return []file{{name: name, version: 1, path: direct}}, nil
+	if direct := filepath.Join(path, called); len(files) == 0 && isFile(direct) {
+		files = []file{{name: name, version: 1, path: direct, config: config}}
 	}
 	if len(files) == 0 {
-		return nil, fmt.Errorf("%w: %s holds no <version>/%s, with a version such as 1", ErrEmpty, path, modelFile)
+		return nil, fmt.Errorf("%w: no <version>/%s, with a version such as 1", ErrEmpty, called)
 	}
 	slices.SortFunc(files, func(a, b file) int { return cmp.Compare(a.version, b.version) })
-	return files, nil
+	return config.served(files)
 }
 
 // isVersion reports whether the subfolder is named like a version and holds a model.
-func isVersion(path, folder string) bool {
+func isVersion(path, folder, called string) bool {
 	_, ok := parseVersion(folder)
-	return ok && isFile(filepath.Join(path, folder, modelFile))
+	return ok && isFile(filepath.Join(path, folder, called))
 }
 
 // parseVersion reads a version as Triton writes it: 1 or more, without leading zeros.

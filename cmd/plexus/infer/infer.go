@@ -52,6 +52,7 @@ type settings struct {
 	timeout  time.Duration
 	attempts int
 	insecure bool
+	hotkey   string
 }
 
 // Command returns `plexus infer`.
@@ -64,16 +65,20 @@ func Command() *cobra.Command {
 the highest incentive, or to the next if that one fails.
 
 Exit codes: 2 a picture cannot be read, 3 nobody serves in the subnet, 4 the chain does not answer, 5 no miner answered.`,
-		Example: "  plexus infer --netuid 1 seven.png",
-		Args:    cobra.MinimumNArgs(1),
+		Example: `  plexus infer --netuid 1 seven.png
+  plexus infer --netuid 1 --hotkey alice --node-key node.pem --chain-id plexus-1 seven.png`,
+		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			cmd.SilenceUsage = true
 			return s.infer(cmd, args)
 		},
 	}
 	chainflags.Add(cmd)
+	chainflags.AddKeys(cmd)
+	chainflags.AddIdentity(cmd)
 	f := cmd.Flags()
 	f.Uint32Var(&s.netuid, "netuid", 0, "subnet to ask")
+	f.StringVar(&s.hotkey, "hotkey", "", "account in whose name to ask, by name: shown to miners that want to know (needs --node-key and --chain-id)")
 	f.StringVarP(&s.output, "output", "o", "table", "table or json")
 	f.DurationVar(&s.timeout, "timeout", 5*time.Second, "what one miner gets to answer")
 	f.IntVar(&s.attempts, "attempts", 3, "miners asked before giving up")
@@ -94,6 +99,10 @@ func (s *settings) infer(cmd *cobra.Command, paths []string) error {
 	if err != nil {
 		return err
 	}
+	identity, err := s.identity(cmd)
+	if err != nil {
+		return err
+	}
 	ctx, stop := chainflags.UntilSignal(cmd)
 	defer stop()
 	node, err := chainflags.Dial(cmd)
@@ -102,7 +111,7 @@ func (s *settings) infer(cmd *cobra.Command, paths []string) error {
 	}
 	defer node.Close()
 	c := client.New(onchain.New(onchain.Nodes{Free: node}, onchain.Keys{}, log), client.Options{
-		Dialer: oip.Dialer{Insecure: s.insecure}, Timeout: s.timeout, Attempts: s.attempts, Log: log})
+		Dialer: oip.Dialer{Insecure: s.insecure, Identity: identity}, Timeout: s.timeout, Attempts: s.attempts, Log: log})
 	defer c.Close()
 
 	answers := make([]answer, len(paths))
@@ -117,6 +126,22 @@ func (s *settings) infer(cmd *cobra.Command, paths []string) error {
 		return encoder.Encode(answers)
 	}
 	return table(cmd.OutOrStdout(), answers)
+}
+
+// identity is whom the miners are told that they answer; nobody unless asked for.
+func (s *settings) identity(cmd *cobra.Command) (oip.Identity, error) {
+	asked := cmd.Flags().Changed(chainflags.NodeKey)
+	if asked != (s.hotkey != "") {
+		return oip.Identity{}, fmt.Errorf("--hotkey and --%s go together: the account vouches for the node key", chainflags.NodeKey)
+	}
+	if !asked {
+		return oip.Identity{}, nil
+	}
+	account, err := chainflags.Signer(cmd, s.hotkey)
+	if err != nil {
+		return oip.Identity{}, err
+	}
+	return chainflags.Identity(cmd, account)
 }
 
 // readAll reads every picture before any is sent.

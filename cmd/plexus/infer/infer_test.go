@@ -9,10 +9,17 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
+	"github.com/spf13/cobra"
 	"github.com/stretchr/testify/require"
 
+	"github.com/cosmos/cosmos-sdk/crypto/hd"
+	"github.com/cosmos/cosmos-sdk/crypto/keyring"
+
+	chainclient "github.com/plexusnet/plexus/chain/client"
+	"github.com/plexusnet/plexus/chain/network"
 	"github.com/plexusnet/plexus/client"
 	"github.com/plexusnet/plexus/client/chaintest"
 	"github.com/plexusnet/plexus/client/metagraph"
@@ -146,4 +153,55 @@ seven.png
   9    0.0%
 asked before, in vain: uid 0: reason
 `, out.String())
+}
+
+// TestWhoAsks: a miner that serves accounts only answers the one that shows its account.
+func TestWhoAsks(t *testing.T) {
+	network.ConfigureAddresses()
+	folder := t.TempDir()
+	kr, err := chainclient.OpenKeyring(folder, keyring.BackendTest, strings.NewReader(""))
+	require.NoError(t, err)
+	for _, name := range []string{"miner", "alice"} {
+		_, _, err = kr.NewMnemonic(name, keyring.English, "", keyring.DefaultBIP39Passphrase, hd.Secp256k1)
+		require.NoError(t, err)
+	}
+	identityOf := func(args ...string) (id oip.Identity, err error) {
+		cmd := Command()
+		cmd.SilenceErrors, cmd.SilenceUsage = true, true
+		var s settings
+		cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+			s.hotkey, _ = cmd.Flags().GetString("hotkey")
+			id, err = s.identity(cmd)
+			return err
+		}
+		cmd.SetArgs(append([]string{"--netuid", "1", "x.png", "--keyring-backend", "test", "--keyring-dir", folder}, args...))
+		return id, cmd.Execute()
+	}
+	named := func(name string) oip.Identity {
+		id, err := identityOf("--hotkey", name, "--node-key", filepath.Join(folder, name+".pem"), "--chain-id", "plexus-1")
+		require.NoError(t, err)
+		require.True(t, id.Mutual())
+		return id
+	}
+	server := minertest.Serve(t, miner.ServerConfig{Identity: named("miner"), Policy: miner.Policy{Strangers: miner.StrangersRefused}},
+		map[string][]byte{"digits": minertest.Constant(t, []int64{1, 10}, 0, 0, 0.25, 0, 0, 0, 0, 0.75, 0, 0)})
+	chain := chaintest.New(1)
+	chain.Add(metagraph.Neuron{Hotkey: "plx1miner", Incentive: 9, Endpoint: server.Endpoint("digits")})
+	asks := func(id oip.Identity) error {
+		c := client.New(chain.As(""), client.Options{Dialer: oip.Dialer{Identity: id}})
+		defer c.Close()
+		_, err := ask(t.Context(), c, 1, "seven.png", models.FromFloat32s(digits.InputName, []int64{1, 1, digits.Size, digits.Size}, make([]float32, digits.Size*digits.Size)))
+		return err
+	}
+	nobody, err := identityOf()
+	require.NoError(t, err)
+	require.ErrorContains(t, asks(nobody), "node certificate")
+	require.NoError(t, asks(named("alice")))
+
+	_, err = identityOf("--hotkey", "alice")
+	require.ErrorContains(t, err, "go together")
+	_, err = identityOf("--node-key", filepath.Join(folder, "x.pem"), "--chain-id", "plexus-1")
+	require.ErrorContains(t, err, "go together")
+	_, err = identityOf("--hotkey", "bob", "--node-key", filepath.Join(folder, "x.pem"), "--chain-id", "plexus-1")
+	require.ErrorContains(t, err, "bob")
 }

@@ -39,7 +39,7 @@ func Command() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "localnet",
 		Short: "Run a whole network on this machine and watch it earn",
-		Long: `Runs a node, three validators of unequal stake and four miners as processes of this binary: three miners with models of
+		Long: `Runs a node, a beacon, three validators of unequal stake and four miners as processes of this binary: three miners with models of
 different quality, which are trained when they are not there yet, and one whose model was never trained. Shows what
 each earns, in a table on a terminal and in plain lines elsewhere, until --for epochs have paid miners or Ctrl-C.
 

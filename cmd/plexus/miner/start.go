@@ -67,7 +67,9 @@ type settings struct {
 	watch    time.Duration
 
 	concurrency int
+	perGPU      int
 	memory      int64
+	modelBytes  int64
 	server      miner.ServerConfig
 	strangers   string
 	provider    string
@@ -120,9 +122,11 @@ func startCommand() *cobra.Command {
 	f.StringVar(&s.provider, "provider", "auto", "what runs the models: auto, cpu, cuda[:N] or tensorrt[:N]; what is named and not there is refused")
 	f.BoolVar(&s.strict, "strict-provider", false, "refuse models of which a GPU cannot run every operator")
 	f.BoolVar(&s.tf32, "use-tf32", false, "let matrix products on a GPU round to 19 bits: faster, and not what the CPU answers")
-	f.IntVar(&s.concurrency, "concurrency", 0, "requests that run at once (default: number of CPUs)")
+	f.IntVar(&s.concurrency, "concurrency", 0, "requests that run at once on the CPU (default: number of CPUs)")
+	f.IntVar(&s.perGPU, "gpu-concurrency", ort.DefaultMaxRunsPerGPU, "requests that run at once on each GPU")
 	f.IntVar(&s.queue, "queue", 64, "requests that wait, being read or for their turn; more are refused")
 	f.Int64Var(&s.memory, "memory-limit", ort.DefaultMaxMemoryBytes, "bytes that models may hold for weights and tensors")
+	f.Int64Var(&s.modelBytes, "max-model-bytes", repository.DefaultMaxModelBytes, "largest model, with the weights that it keeps in other files")
 	f.Int64Var(&s.server.MaxMemoryBytes, "request-memory", 1<<30, "bytes that all requests in hand may hold")
 	f.IntVar(&s.server.MaxMessageBytes, "max-message-bytes", oip.DefaultMaxMessageBytes, "largest request or response; a larger one is refused unread")
 	f.DurationVar(&s.server.RequestTimeout, "request-timeout", 10*time.Second, "from a request's headers to its answer")
@@ -156,17 +160,17 @@ func (s *settings) start(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	rt, err := ort.OpenFound(s.library, ort.RuntimeOptions{MaxConcurrentRuns: s.concurrency, MaxMemoryBytes: s.memory})
+	rt, err := ort.OpenFound(s.library, ort.RuntimeOptions{MaxConcurrentRuns: s.concurrency, MaxRunsPerGPU: s.perGPU, MaxMemoryBytes: s.memory})
 	if err != nil {
 		return err
 	}
 	defer rt.Close()
-	session, closeGPU, err := s.session(rt, keeper.Metrics, log)
+	options, closeGPU, err := s.repository(rt, keeper.Metrics, log)
 	if err != nil {
 		return err
 	}
 	defer closeGPU()
-	served, err := miner.OpenModels(ctx, rt, s.models, repository.Options{Session: session}, log)
+	served, err := miner.OpenModels(ctx, rt, s.models, options, log)
 	if err != nil {
 		return err
 	}
@@ -189,7 +193,7 @@ func (s *settings) start(cmd *cobra.Command) error {
 		return e
 	}
 	log.Info("serving", "address", lis.Addr(), "tls", !identity.Plaintext(), "models", strings.Join(served.Names(), " "),
-		"runtime", rt.Version(), "library", rt.Path(), "concurrency", rt.Options().MaxConcurrentRuns)
+		"runtime", rt.Version(), "library", rt.Path(), "concurrency", rt.Slots())
 
 	config := s.server
 	config.Version, config.Identity, config.Metrics, config.Log = version.Version, identity, keeper.Metrics, log
@@ -197,7 +201,7 @@ func (s *settings) start(cmd *cobra.Command) error {
 	if identity.Mutual() {
 		go config.Directory.Watch(ctx, s.watch, func(ctx context.Context) (*metagraph.Metagraph, error) { return chain.Metagraph(ctx, s.netuid) })
 	}
-	config.Slots = rt.Options().MaxConcurrentRuns
+	config.Slots = rt.Slots()
 	config.MaxInFlight = config.Slots + s.queue
 	return s.run(ctx, miner.NewServer(served, config), lis, served, keeper)
 }
@@ -256,8 +260,8 @@ func (s *settings) check() error {
 	if s.netuid == 0 {
 		errs = append(errs, errors.New("--netuid: want the number of a subnet, 1 or more"))
 	}
-	if s.queue < 0 || s.concurrency < 0 {
-		errs = append(errs, errors.New("--queue and --concurrency: want 0 or more"))
+	if s.queue < 0 || s.concurrency < 0 || s.perGPU < 0 || s.modelBytes < 0 {
+		errs = append(errs, errors.New("--queue, --concurrency, --gpu-concurrency and --max-model-bytes: want 0 or more"))
 	}
 	policy := s.server.Policy
 	policy.Strangers = miner.Strangers(s.strangers)
@@ -276,28 +280,34 @@ func (s *settings) identity(cmd *cobra.Command, hotkey *chainclient.Signer) (oip
 	return oip.LoadIdentity(s.tlsCert, s.tlsKey)
 }
 
-// session says how models are run: on the provider that was asked for, with tensors no larger than a message.
-func (s *settings) session(rt *ort.Runtime, metrics *miner.Metrics, log *slog.Logger) (ort.Options, func(), error) {
-	none := func() {}
+// repository says how models are loaded and run: on the provider that was asked for, unless their configuration names
+// another, with tensors no larger than a message.
+func (s *settings) repository(rt *ort.Runtime, metrics *miner.Metrics, log *slog.Logger) (repository.Options, func(), error) {
+	nothing := func() {}
 	want, err := ort.ParseProvider(s.provider)
 	if err != nil {
-		return ort.Options{}, none, fmt.Errorf("--provider: %w", err)
+		return repository.Options{}, nothing, fmt.Errorf("--provider: %w", err)
 	}
 	want.Strict, want.TF32 = s.strict, s.tf32
+	end := nothing
 	var devices []gpu.Device
 	board, noGPU := gpu.Open(nil)
 	if noGPU == nil {
-		none = board.Close
+		end = board.Close
 		metrics.Register(board.Collector())
 		devices, noGPU = board.Devices()
 	}
 	provider, why, err := rt.Choose(want, devices, noGPU)
 	if err != nil {
-		none()
-		return ort.Options{}, func() {}, fmt.Errorf("--provider %s: %w", s.provider, err)
+		end()
+		return repository.Options{}, nothing, fmt.Errorf("--provider %s: %w", s.provider, err)
 	}
 	log.Info("provider", "chosen", provider.String(), "asked", s.provider, "reason", why)
-	return ort.Options{Limits: models.Limits{MaxTensorBytes: int64(s.server.MaxMessageBytes)}, Provider: provider}, none, nil
+	return repository.Options{
+		Session:       ort.Options{Limits: models.Limits{MaxTensorBytes: int64(s.server.MaxMessageBytes)}, Providers: []ort.Provider{provider}},
+		Machine:       repository.Machine{GPUs: devices, NoGPU: noGPU},
+		MaxModelBytes: s.modelBytes,
+	}, end, nil
 }
 
 // announced returns the model whose name goes on the chain.

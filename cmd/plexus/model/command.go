@@ -4,10 +4,13 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
-	"github.com/plexusnet/plexus/models/digits"
+	"github.com/plexusnet/plexus/models"
+	"github.com/plexusnet/plexus/models/tasks"
 )
 
 // DefaultFolder is where models are written and looked for when nobody says otherwise.
@@ -17,23 +20,64 @@ const DefaultFolder = "models"
 func Command() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "model",
-		Short: "Train, measure and sample models of the digits task",
+		Short: "Train, measure and sample models of the built-in tasks: digits, text, audio",
 	}
 	cmd.AddCommand(trainCommand(), evalCommand(), sampleCommand())
 	return cmd
 }
 
-// seedFlag adds --seed, for commands that draw fresh images unless it is given.
-func seedFlag(cmd *cobra.Command) *uint64 {
-	return cmd.Flags().Uint64("seed", 0, "draw the images of this seed, to see the same ones again (default: new ones every time)")
+// taskList is how help lists the tasks: "digits, text, audio".
+func taskList() string { return strings.Join(tasks.Names(), ", ") }
+
+// allTasks is what --task takes for every task there is.
+const allTasks = "all"
+
+// tasksNamed returns the tasks that --task asks for, in the order of tasks.Names.
+func tasksNamed(named []string) ([]string, error) {
+	asked := map[string]bool{}
+	for _, name := range named {
+		asked[name] = true
+	}
+	var found []string
+	for _, name := range tasks.Names() {
+		if asked[name] || asked[allTasks] {
+			found = append(found, name)
+		}
+		delete(asked, name)
+	}
+	delete(asked, allTasks)
+	for _, name := range named {
+		if asked[name] {
+			return nil, fmt.Errorf("--task: %w: %q; there are %s, and %s for all of them", tasks.ErrTask, name, taskList(), allTasks)
+		}
+	}
+	return found, nil
 }
 
-// challengeSeed returns the seed that --seed asks for, or one of new randomness.
-func challengeSeed(cmd *cobra.Command, seed uint64) (digits.Seed, error) {
+// seedFlag adds --seed, for commands that draw fresh challenges unless it is given.
+func seedFlag(cmd *cobra.Command) *uint64 {
+	return cmd.Flags().Uint64("seed", 0, "draw the challenges of this seed, to see the same ones again (default: new ones every time)")
+}
+
+// challengeSeeds returns the seed that --seed asks for within each task, or one of new randomness.
+func challengeSeeds(cmd *cobra.Command, seed uint64) (func(task string) models.Seed, error) {
 	if cmd.Flags().Changed("seed") {
-		return digits.FixedSeed("command", seed), nil
+		return func(task string) models.Seed { return models.FixedSeed(task, "command", seed) }, nil
 	}
-	return digits.RandomSeed()
+	random, err := models.RandomSeed()
+	return func(string) models.Seed { return random }, err
+}
+
+// countFlag adds --count, which also answers to the name it had when there were only images.
+func countFlag(cmd *cobra.Command, value int, usage string) *int {
+	count := cmd.Flags().Int("count", value, usage)
+	cmd.Flags().SetNormalizeFunc(func(_ *pflag.FlagSet, name string) pflag.NormalizedName {
+		if name == "images" {
+			name = "count"
+		}
+		return pflag.NormalizedName(name)
+	})
+	return count
 }
 
 // outputFlag adds --output.

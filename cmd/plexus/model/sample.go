@@ -1,18 +1,23 @@
 package modelcmd
 
 import (
+	"bytes"
+	"encoding/csv"
 	"errors"
 	"fmt"
-	"image"
 	"image/png"
+	"io"
 	"os"
 	"path/filepath"
 	"strconv"
-	"strings"
 
 	"github.com/spf13/cobra"
 
+	"github.com/plexusnet/plexus/models"
+	"github.com/plexusnet/plexus/models/audio"
 	"github.com/plexusnet/plexus/models/digits"
+	"github.com/plexusnet/plexus/models/tasks"
+	"github.com/plexusnet/plexus/models/text"
 )
 
 const (
@@ -21,91 +26,198 @@ const (
 	maxSamples    = 10_000
 )
 
+// sample is one challenge as --output json lists it.
+type sample struct {
+	Label string `json:"label"`
+	Text  string `json:"text,omitempty"` // of the text task
+	File  string `json:"file,omitempty"` // within --folder
+}
+
+// samples are challenges of one task, to be looked at or listened to.
+type samples struct {
+	list      []sample
+	extension string
+	all       func(w io.Writer) error        // writes all of them as one file
+	one       func(w io.Writer, i int) error // writes one as a file of its own
+}
+
+type sampleOptions struct {
+	task, out, folder, output string
+	count, columns            int
+}
+
 func sampleCommand() *cobra.Command {
-	var out, folder string
-	var count, columns int
+	var o sampleOptions
 	cmd := &cobra.Command{
 		Use:   "sample",
-		Short: "Draw images of the digits task, with their labels",
-		Long: `Draw challenges as validators draw them: on one contact sheet with the labels below (--out), or as single PNG files
-with a labels.csv beside them (--folder).`,
-		Example: "  plexus model sample --out sheet.png\n  plexus model sample --folder ./images --count 50 --seed 3",
-		Args:    cobra.NoArgs,
+		Short: "Draw challenges of a task, with their labels: PNG images, lines of text, WAV files",
+		Long: `Draw challenges as validators draw them. --out writes all of them as one file: a contact sheet with the labels below
+(digits, PNG), lines of label and text (text; to the terminal when no file is named), or the words one after the other
+(audio, WAV; --output json lists which they are). --folder writes each as a file of its own, with a labels.csv beside them.`,
+		Example: "  plexus model sample --out sheet.png\n  plexus model sample --task text --count 10\n" +
+			"  plexus model sample --task audio --folder ./words --count 50 --seed 3",
+		Args: cobra.NoArgs,
 	}
 	f := cmd.Flags()
-	f.StringVar(&out, "out", "", "write a contact sheet to this PNG file")
-	f.StringVar(&folder, "folder", "", "write single images and labels.csv into this folder")
-	f.IntVar(&count, "count", sampleCount, fmt.Sprintf("images to draw, 1 to %d", maxSamples))
-	f.IntVar(&columns, "columns", sampleColumns, "columns of the contact sheet")
-	seed := seedFlag(cmd)
+	f.StringVar(&o.task, "task", tasks.Names()[0], "task to draw from: "+taskList())
+	f.StringVar(&o.out, "out", "", "write all challenges to this file: .png, .txt or .wav by the task")
+	f.StringVar(&o.folder, "folder", "", "write single files and labels.csv into this folder")
+	count := countFlag(cmd, sampleCount, fmt.Sprintf("challenges to draw, 1 to %d", maxSamples))
+	f.IntVar(&o.columns, "columns", sampleColumns, "columns of the contact sheet")
+	seed, output := seedFlag(cmd), outputFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		if out == "" && folder == "" {
-			return errors.New("say where to: --out FILE.png for a contact sheet, --folder FOLDER for single images")
+		o.count, o.output = *count, *output
+		if err := o.check(); err != nil {
+			return err
 		}
-		if count < 1 || count > maxSamples || columns < 1 {
-			return fmt.Errorf("--count %d --columns %d: want 1 to %d images in 1 column or more", count, columns, maxSamples)
-		}
-		drawer, err := digits.NewDrawer()
+		seeds, err := challengeSeeds(cmd, *seed)
 		if err != nil {
 			return err
 		}
-		start, err := challengeSeed(cmd, *seed)
+		drawn, err := o.draw(seeds(o.task))
 		if err != nil {
 			return err
 		}
-		challenges := take(drawer.Generator(start), count)
-		if out != "" {
-			if err := writeSheet(out, challenges, columns); err != nil {
-				return err
-			}
-			fmt.Fprintf(cmd.OutOrStdout(), "wrote %d images to %s\n", count, out)
-		}
-		if folder != "" {
-			if err := writeSingles(folder, challenges); err != nil {
-				return err
-			}
-			fmt.Fprintf(cmd.OutOrStdout(), "wrote %d images and labels.csv to %s\n", count, folder)
-		}
-		return nil
+		return o.write(cmd, drawn)
 	}
 	return cmd
 }
 
-func take(g *digits.Generator, n int) []digits.Challenge {
-	challenges := make([]digits.Challenge, n)
-	for i := range challenges {
-		challenges[i] = g.Next()
+func (o sampleOptions) check() error {
+	if err := checkOutput(o.output); err != nil {
+		return err
 	}
-	return challenges
+	if o.count < 1 || o.count > maxSamples || o.columns < 1 {
+		return fmt.Errorf("--count %d --columns %d: want 1 to %d challenges in 1 column or more", o.count, o.columns, maxSamples)
+	}
+	if o.out == "" && o.folder == "" && o.task != text.Name {
+		return errors.New("say where to: --out FILE for all in one file, --folder FOLDER for single files")
+	}
+	return nil
 }
 
-func writeSheet(path string, challenges []digits.Challenge, columns int) error {
-	return writePNG(path, digits.ContactSheet(challenges, columns))
+func (o sampleOptions) draw(seed models.Seed) (*samples, error) {
+	switch o.task {
+	case digits.Name:
+		return drawDigits(seed, o.count, o.columns)
+	case text.Name:
+		return drawTexts(seed, o.count), nil
+	case audio.Name:
+		return drawWords(seed, o.count), nil
+	default:
+		return nil, fmt.Errorf("--task: %w: %q; there are %s", tasks.ErrTask, o.task, taskList())
+	}
 }
 
-func writeSingles(folder string, challenges []digits.Challenge) error {
+// write puts the samples where they are wanted and says so, or lists them as JSON.
+func (o sampleOptions) write(cmd *cobra.Command, drawn *samples) error {
+	if o.out != "" {
+		if err := writeFile(o.out, drawn.all); err != nil {
+			return err
+		}
+		cmd.PrintErrf("wrote %d challenges to %s\n", o.count, o.out)
+	}
+	if o.folder != "" {
+		if err := drawn.writeSingles(o.folder); err != nil {
+			return err
+		}
+		cmd.PrintErrf("wrote %d challenges and labels.csv to %s\n", o.count, o.folder)
+	}
+	if o.output == "json" {
+		return writeJSON(cmd.OutOrStdout(), drawn.list)
+	}
+	if o.out == "" && o.folder == "" {
+		return drawn.all(cmd.OutOrStdout())
+	}
+	return nil
+}
+
+func (s *samples) writeSingles(folder string) error {
 	if err := os.MkdirAll(folder, 0o755); err != nil {
 		return err
 	}
-	var labels strings.Builder
-	labels.WriteString("file,label\n")
-	width := len(strconv.Itoa(len(challenges)))
-	for i, c := range challenges {
-		name := fmt.Sprintf("%0*d.png", width, i+1)
-		if err := writePNG(filepath.Join(folder, name), c.Image); err != nil {
+	rows := [][]string{{"file", "label"}}
+	width := len(strconv.Itoa(len(s.list)))
+	for i := range s.list {
+		name := fmt.Sprintf("%0*d%s", width, i+1, s.extension)
+		if err := writeFile(filepath.Join(folder, name), func(w io.Writer) error { return s.one(w, i) }); err != nil {
 			return err
 		}
-		fmt.Fprintf(&labels, "%s,%d\n", name, c.Label)
+		s.list[i].File = name
+		rows = append(rows, []string{name, s.list[i].Label})
 	}
-	return os.WriteFile(filepath.Join(folder, "labels.csv"), []byte(labels.String()), 0o644)
+	return writeFile(filepath.Join(folder, "labels.csv"), func(w io.Writer) error { return csv.NewWriter(w).WriteAll(rows) })
 }
 
-func writePNG(path string, img image.Image) error {
-	f, err := os.Create(path)
-	if err != nil {
+// writeFile makes a file of what write gives.
+func writeFile(path string, write func(io.Writer) error) error {
+	var content bytes.Buffer
+	if err := write(&content); err != nil {
 		return err
 	}
-	return errors.Join(png.Encode(f, img), f.Close())
+	return os.WriteFile(path, content.Bytes(), 0o644)
+}
+
+func drawDigits(seed models.Seed, count, columns int) (*samples, error) {
+	drawer, err := digits.NewDrawer()
+	if err != nil {
+		return nil, err
+	}
+	generator := drawer.Generator(seed)
+	list, challenges := make([]sample, count), make([]digits.Challenge, count)
+	for i := range challenges {
+		challenges[i] = generator.Next()
+		list[i].Label = strconv.Itoa(challenges[i].Label)
+	}
+	return &samples{
+		list: list, extension: ".png",
+		all: func(w io.Writer) error { return png.Encode(w, digits.ContactSheet(challenges, columns)) },
+		one: func(w io.Writer, i int) error { return png.Encode(w, challenges[i].Image) },
+	}, nil
+}
+
+func drawTexts(seed models.Seed, count int) *samples {
+	generator := text.NewGenerator(seed)
+	list := make([]sample, count)
+	for i := range list {
+		c := generator.Next()
+		list[i] = sample{Label: text.Labels()[c.Label], Text: c.Text}
+	}
+	return &samples{
+		list: list, extension: ".txt",
+		all: func(w io.Writer) error {
+			for _, s := range list {
+				if _, err := fmt.Fprintf(w, "%s\t%s\n", s.Label, s.Text); err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+		one: func(w io.Writer, i int) error {
+			_, err := fmt.Fprintln(w, list[i].Text)
+			return err
+		},
+	}
+}
+
+func drawWords(seed models.Seed, count int) *samples {
+	generator := audio.NewGenerator(seed)
+	list, recordings := make([]sample, count), make([][]int16, count)
+	for i := range list {
+		c := generator.Next()
+		list[i].Label, recordings[i] = audio.Labels()[c.Label], c.Samples
+	}
+	return &samples{
+		list: list, extension: ".wav",
+		all: func(w io.Writer) error {
+			var joined []int16
+			for _, r := range recordings {
+				joined = append(append(joined, r...), make([]int16, audio.Rate/4)...) // a pause between words
+			}
+			return audio.WriteWAV(w, joined)
+		},
+		one: func(w io.Writer, i int) error { return audio.WriteWAV(w, recordings[i]) },
+	}
 }
 
 func exists(path string) bool {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"path/filepath"
 	"text/tabwriter"
 	"time"
@@ -16,6 +17,7 @@ import (
 	"github.com/plexusnet/plexus/beacon"
 	"github.com/plexusnet/plexus/chain/localnet/files"
 	subnetkeeper "github.com/plexusnet/plexus/chain/subnet/keeper"
+	"github.com/plexusnet/plexus/chain/timelock"
 	subnetv1 "github.com/plexusnet/plexus/proto/plexus/subnet/v1"
 	"github.com/plexusnet/plexus/subnet"
 )
@@ -67,8 +69,8 @@ same stake. Keys lie unencrypted in the folders: this is for test networks.`,
 	f.DurationVar(&s.blockTime, "block-time", 12*time.Second, "distance between blocks")
 	f.StringVar(&s.gasPrice, "gas-price", "0.001", "nplx that the nodes ask for a unit of gas")
 	f.Uint64Var(&s.scale, "scale", 1, "divide all periods that are counted in blocks by this, for tests")
-	f.StringVar(&s.hide, "commit-reveal", subnet.CommitRevealOff, "how new subnets hide weights: timelock, hash or off")
-	f.StringVar(&s.beaconKey, "beacon-key", "", "key file of plexus beacon keygen that opens timelocked weights (default: drand's quicknet does)")
+	f.StringVar(&s.hide, "commit-reveal", subnet.CommitRevealTimelock, "how new subnets hide weights: timelock, hash or off")
+	f.StringVar(&s.beaconKey, "beacon-key", "", "key file of plexus beacon keygen that opens timelocked weights, or drand: its quicknet does (default: a new key, beacon.key in --dir)")
 	f.StringVarP(&s.output, "output", "o", "text", "format of the result: text or json")
 	return cmd
 }
@@ -113,18 +115,43 @@ func (s *settings) run(out io.Writer) error {
 	return s.report(out, spec, network)
 }
 
+// drand stands for the beacon that the chain's default parameters name.
+const drand = "drand"
+
 // hideWeights says how weights are hidden in new subnets, and who opens them.
 func (s *settings) hideWeights(params *subnetv1.Params) error {
 	params.Defaults.CommitReveal = s.hide
-	if s.beaconKey == "" {
+	if s.beaconKey == drand || s.beaconKey == "" && !s.ownBeacon() {
 		return nil
 	}
-	key, err := beacon.LoadKey(s.beaconKey)
+	key, err := s.loadBeacon()
 	if err != nil {
 		return err
 	}
 	params.Beacon.PublicKey, params.Beacon.GenesisTime = key.Public().Bytes(), time.Now().Unix()
 	return nil
+}
+
+// ownBeacon tells whether the network gets a beacon of its own.
+func (s *settings) ownBeacon() bool {
+	return s.hide == subnet.CommitRevealTimelock && s.beaconKey == ""
+}
+
+func (s *settings) beaconFile() string {
+	if s.ownBeacon() {
+		return filepath.Join(s.dir, "beacon.key")
+	}
+	return s.beaconKey
+}
+
+func (s *settings) loadBeacon() (timelock.SecretKey, error) {
+	if !s.ownBeacon() {
+		return beacon.LoadKey(s.beaconFile())
+	}
+	if err := os.MkdirAll(s.dir, 0o700); err != nil {
+		return timelock.SecretKey{}, err
+	}
+	return beacon.CreateKey(s.beaconFile())
 }
 
 func (s *settings) check() error {
@@ -183,7 +210,21 @@ func (s *settings) report(out io.Writer, spec files.Spec, network *files.Network
 	if err := table.Flush(); err != nil {
 		return err
 	}
+	fmt.Fprint(out, s.beaconHint(spec, network))
 	_, err := fmt.Fprintf(out, "\nKeys are in %s (--keyring-backend test). Start every node:\n  plexus start --home %s\n",
 		network.KeyDir, filepath.Join(s.dir, "node0"))
 	return err
+}
+
+// beaconHint is the command that opens timelocked weights.
+func (s *settings) beaconHint(spec files.Spec, network *files.Network) string {
+	if s.hide != subnet.CommitRevealTimelock || s.beaconKey == drand {
+		return ""
+	}
+	from := spec.Validators[0].Name
+	if len(spec.Accounts) > 0 {
+		from = spec.Accounts[0].Name
+	}
+	return fmt.Sprintf("\nWeights are hidden until the beacon's rounds open them. Run one beside the nodes:\n  plexus beacon run --key %s --from %s --node %s:%d --keyring-backend test --keyring-dir %s\n",
+		s.beaconFile(), from, s.host, spec.Validators[0].Node.GRPC, network.KeyDir)
 }

@@ -2,6 +2,7 @@ package validatorcmd
 
 import (
 	"bytes"
+	"path/filepath"
 	"testing"
 
 	"github.com/cosmos/cosmos-sdk/crypto/hd"
@@ -24,6 +25,20 @@ func TestStartRefusesWhatCannotWork(t *testing.T) {
 		says []string
 	}{
 		"no subnet":             {[]string{"--netuid", "0"}, []string{"--netuid"}},
+		"a subnet twice":        {[]string{"--netuid", "1,1"}, []string{"--netuid"}},
+		"no such mechanism":     {[]string{"--mechanism", "beauty"}, []string{`"beauty"`, "accuracy", "subnet 1"}},
+		"no such task":          {[]string{"--task", "1=poetry"}, []string{"--task", "poetry", "digits"}},
+		"no such metric":        {[]string{"--metric", "taste"}, []string{"taste", "logloss"}},
+		"another's task":        {[]string{"--task", "2=text"}, []string{"--task 2=text", "NETUID=VALUE"}},
+		"not a latency":         {[]string{"--latency-target", "soon"}, []string{"--latency-target", "soon"}},
+		"deadline and no time":  {[]string{"--latency-target", "2s", "--latency-deadline", "1s"}, []string{"latency"}},
+		"not a webhook":         {[]string{"--webhook", "secret"}, []string{"--webhook", "URL"}},
+		"a shopper of no chain": {[]string{"--shopper", "cold"}, []string{"--shopper cold", "--chain-id"}},
+		"shops for nothing":     {[]string{"--shopped", "0"}, []string{"--shopped"}},
+		"no memory":             {[]string{"--max-memory-bytes", "0"}, []string{"--max-memory-bytes"}},
+		"an API for all":        {[]string{"--api", "0.0.0.0:0", "--store", filepath.Join(folder, "db1")}, []string{"--api 0.0.0.0:0", "TLS"}},
+		"metrics for all":       {[]string{"--api", "", "--metrics", "0.0.0.0:0", "--store", filepath.Join(folder, "db2")}, []string{"--metrics 0.0.0.0:0"}},
+		"nowhere to keep":       {nil, []string{"--store"}},
 		"no challenges":         {[]string{"--challenges", "0"}, []string{"--challenges"}},
 		"no time":               {[]string{"--deadline", "0s"}, []string{"--deadline"}},
 		"not a quantile":        {[]string{"--quantile", "1"}, []string{"--quantile 1"}},

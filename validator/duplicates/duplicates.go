@@ -1,0 +1,328 @@
+package duplicates
+
+import (
+	"cmp"
+	"math"
+	"slices"
+
+	"gonum.org/v1/gonum/stat/distuv"
+)
+
+// DefaultTolerance is how far, as a share of the largest output, two outputs may be apart and still agree. It lies far
+// above what machines differ by in running one model (docs/validator.md), and below what models differ by.
+const DefaultTolerance = 0.01
+
+// The test of a pair; see the package's documentation.
+const (
+	copied      = 0.35 // p1
+	unrelated   = 0.05 // p0
+	threshold   = 30.0 // h
+	informative = 10   // tolerances that the second largest output must reach of the largest
+	probes      = 8    // outputs that the projection mixes
+)
+
+func agreement() (match, mismatch float64) {
+	return math.Log(copied / unrelated), math.Log((1 - copied) / (1 - unrelated))
+}
+
+// Record is what a miner had shown by some time: the sum of its scores, and of how many challenges.
+type Record struct {
+	Score float64
+	Asked float64
+}
+
+// bounds are the 5 % and 95 % quantiles of the mean score, from an even prior.
+func (r Record) bounds() (low, high float64) {
+	score := min(max(r.Score, 0), r.Asked)
+	beta := distuv.Beta{Alpha: 1 + score, Beta: 1 + r.Asked - score}
+	return beta.Quantile(0.05), beta.Quantile(0.95)
+}
+
+func (r Record) plus(o Record) Record {
+	return Record{Score: r.Score + o.Score, Asked: r.Asked + o.Asked}
+}
+
+// Latency adds up how long answers took.
+type Latency struct {
+	Seconds float64
+	Answers float64
+}
+
+func (l Latency) plus(o Latency) Latency {
+	return Latency{Seconds: l.Seconds + o.Seconds, Answers: l.Answers + o.Answers}
+}
+
+// clearlyLess tells whether answers took less by a fifth, on average.
+func (l Latency) clearlyLess(o Latency) bool {
+	return l.Answers > 0 && o.Answers > 0 && 1.25*l.Seconds/l.Answers < o.Seconds/o.Answers
+}
+
+// Miner is one neuron.
+type Miner struct {
+	ID         string // the same for as long as it is the same neuron
+	UID        uint16
+	Registered uint64 // height
+	First      uint64 // round in which it answered first
+}
+
+// Answers are what one miner made of a round.
+type Answers struct {
+	Miner   Miner
+	Before  Record      // of all rounds before this one
+	Now     Record      // of this round
+	Latency Latency     // of this round
+	Outputs [][]float64 // by challenge, all miners' in the same order; nil where there is no answer
+}
+
+// Side is one of a pair: its miner, its record from before the two first agreed, and its latency since.
+type Side struct {
+	Miner   Miner
+	Before  Record
+	Latency Latency
+}
+
+// Pair is what is known of two miners that agreed at least once. A.Miner.ID < B.Miner.ID.
+type Pair struct {
+	A, B     Side
+	Evidence float64 // S
+	Together Record  // what both have shown since they first agreed
+	Matches  bool
+	Copy     string // ID of the one that is a copy, once they have matched
+	Met      uint64 // round in which they first agreed
+	Seen     uint64 // round in which they last agreed
+}
+
+// key is the IDs of a pair, in order.
+type key struct{ a, b string }
+
+// Detector looks for copies. The zero value is ready to use; it is not safe for concurrent use.
+type Detector struct {
+	Tolerance float64 // 0: DefaultTolerance
+	// Forget is after how many rounds without agreement a pair that does not match is forgotten; 0: 10000. A pair that
+	// matched before is kept for as long as both are there.
+	Forget uint64
+
+	pairs map[key]*Pair
+}
+
+// Observe takes in a round. Miners that were not asked are left out.
+func (d *Detector) Observe(round uint64, answers []Answers) {
+	if d.pairs == nil {
+		d.pairs = map[key]*Pair{}
+	}
+	sorted := slices.SortedFunc(slices.Values(answers), func(a, b Answers) int { return cmp.Compare(a.Miner.ID, b.Miner.ID) })
+	usable := d.informative(sorted)
+	at := make(map[string]int, len(sorted))
+	for i, a := range sorted {
+		at[a.Miner.ID] = i
+	}
+	agreed := d.candidates(usable)
+	for k := range d.pairs {
+		i, okA := at[k.a]
+		j, okB := at[k.b]
+		if _, found := agreed[[2]int{i, j}]; okA && okB && !found {
+			agreed[[2]int{i, j}] = 0
+		}
+	}
+	for ij, matches := range agreed {
+		both := 0
+		for c := range usable[ij[0]] {
+			if usable[ij[0]][c] != nil && usable[ij[1]][c] != nil {
+				both++
+			}
+		}
+		d.update(round, sorted[ij[0]], sorted[ij[1]], matches, both)
+	}
+	d.forget(round)
+}
+
+// update adds a round to what is known of a pair.
+func (d *Detector) update(round uint64, a, b Answers, matches, both int) {
+	k := key{a.Miner.ID, b.Miner.ID}
+	p := d.pairs[k]
+	if p == nil {
+		p = &Pair{A: Side{Miner: a.Miner, Before: a.Before}, B: Side{Miner: b.Miner, Before: b.Before}, Met: round}
+		d.pairs[k] = p
+	}
+	match, mismatch := agreement()
+	p.Evidence = min(2*threshold, max(0, p.Evidence+match*float64(matches)+mismatch*float64(both-matches)))
+	if matches > 0 {
+		p.Seen = round
+	}
+	if p.Evidence == 0 {
+		p.Matches = false
+		if p.Copy == "" {
+			// It was chance. If they agree again, that will be when they meet.
+			delete(d.pairs, k)
+		}
+		return
+	}
+	p.Together = p.Together.plus(a.Now).plus(b.Now)
+	p.A.Latency, p.B.Latency = p.A.Latency.plus(a.Latency), p.B.Latency.plus(b.Latency)
+	if p.Evidence >= threshold {
+		p.Matches = true
+	}
+	if p.Matches && p.Copy == "" {
+		p.Copy = judge(p.A, p.B, p.Together)
+	}
+}
+
+func (d *Detector) forget(round uint64) {
+	after := d.Forget
+	if after == 0 {
+		after = 10_000
+	}
+	for k, p := range d.pairs {
+		if p.Copy == "" && round > p.Seen+after {
+			delete(d.pairs, k)
+		}
+	}
+}
+
+// judge returns the ID of the copy.
+func judge(a, b Side, together Record) string {
+	low, _ := together.bounds()
+	better := cmp.Or(
+		cmp.Compare(b.changed(low, a), a.changed(low, b)),
+		cmp.Compare(a.known(), b.known()),
+		cmp.Compare(a.standing(), b.standing()),
+		cmp.Compare(b.Miner.First, a.Miner.First),
+		cmp.Compare(b.Miner.Registered, a.Miner.Registered),
+		cmp.Compare(b.Miner.UID, a.Miner.UID),
+	)
+	if better > 0 {
+		return b.Miner.ID
+	}
+	return a.Miner.ID
+}
+
+// changed is 1 if the record from before is clearly worse than what the pair has shown since, and it is not the other
+// that passes on answers: that takes longer than to give them.
+func (s Side) changed(together float64, other Side) int {
+	if s.Before.Asked == 0 || s.Latency.clearlyLess(other.Latency) {
+		return 0
+	}
+	if _, high := s.Before.bounds(); high < together {
+		return 1
+	}
+	return 0
+}
+
+func (s Side) known() int {
+	if s.Before.Asked > 0 {
+		return 1
+	}
+	return 0
+}
+
+// standing is what the miner was at least worth before, 0 if nothing is known.
+func (s Side) standing() float64 {
+	if s.Before.Asked == 0 {
+		return 0
+	}
+	low, _ := s.Before.bounds()
+	return low
+}
+
+// Copies returns who earns nothing, and the miner that it is a copy of (the one of most evidence, if there are several).
+// Of miners that match, at least one keeps its reward.
+func (d *Detector) Copies() map[string]string {
+	copies, evidence := map[string]string{}, map[string]float64{}
+	var matching []*Pair
+	for _, p := range d.pairs {
+		if p.Matches {
+			matching = append(matching, p)
+		}
+	}
+	slices.SortFunc(matching, func(a, b *Pair) int {
+		return cmp.Or(cmp.Compare(a.A.Miner.ID, b.A.Miner.ID), cmp.Compare(a.B.Miner.ID, b.B.Miner.ID))
+	})
+	for _, p := range matching {
+		original := p.A.Miner.ID
+		if p.Copy == original {
+			original = p.B.Miner.ID
+		}
+		if p.Evidence > evidence[p.Copy] {
+			copies[p.Copy], evidence[p.Copy] = original, p.Evidence
+		}
+	}
+	keepOne(copies, matching)
+	return copies
+}
+
+// keepOne sees to it that not all of those that match one another are copies: pairs that met at different times may
+// have been judged in a circle. Of such a circle the miner that registered first is kept.
+func keepOne(copies map[string]string, matching []*Pair) {
+	for _, circle := range components(matching) {
+		var first *Miner
+		all := true
+		for _, m := range circle {
+			_, isCopy := copies[m.ID]
+			all = all && isCopy
+			if first == nil || cmp.Or(cmp.Compare(m.Registered, first.Registered), cmp.Compare(m.UID, first.UID)) < 0 {
+				first = &m
+			}
+		}
+		if all {
+			delete(copies, first.ID)
+		}
+	}
+}
+
+// components returns the miners that are joined by matches, directly or by way of others.
+func components(matching []*Pair) [][]Miner {
+	parent, miners := map[string]string{}, map[string]Miner{}
+	var root func(string) string
+	root = func(id string) string {
+		if parent[id] != id {
+			parent[id] = root(parent[id])
+		}
+		return parent[id]
+	}
+	for _, p := range matching {
+		for _, m := range []Miner{p.A.Miner, p.B.Miner} {
+			if _, ok := parent[m.ID]; !ok {
+				parent[m.ID], miners[m.ID] = m.ID, m
+			}
+		}
+		parent[root(p.A.Miner.ID)] = root(p.B.Miner.ID)
+	}
+	groups := map[string][]Miner{}
+	for id, m := range miners {
+		groups[root(id)] = append(groups[root(id)], m)
+	}
+	var out [][]Miner
+	for _, group := range groups {
+		out = append(out, group)
+	}
+	return out
+}
+
+// Retain forgets miners that are not there any more.
+func (d *Detector) Retain(present func(id string) bool) {
+	for k := range d.pairs {
+		if !present(k.a) || !present(k.b) {
+			delete(d.pairs, k)
+		}
+	}
+}
+
+// Pairs returns what is known, to be saved, in order of IDs.
+func (d *Detector) Pairs() []Pair {
+	out := make([]Pair, 0, len(d.pairs))
+	for _, p := range d.pairs {
+		out = append(out, *p)
+	}
+	slices.SortFunc(out, func(a, b Pair) int {
+		return cmp.Or(cmp.Compare(a.A.Miner.ID, b.A.Miner.ID), cmp.Compare(a.B.Miner.ID, b.B.Miner.ID))
+	})
+	return out
+}
+
+// Restore takes back what was saved.
+func (d *Detector) Restore(pairs []Pair) {
+	d.pairs = make(map[key]*Pair, len(pairs))
+	for _, p := range pairs {
+		d.pairs[key{p.A.Miner.ID, p.B.Miner.ID}] = &p
+	}
+}

@@ -63,6 +63,10 @@ type Config struct {
 	Seed uint64
 	// Alone runs one instance and checks nothing: for benchmarks.
 	Alone bool
+	// Home keeps the state of a chain that is Alone on disk below this folder,
+	// with the database and the options of a node as `plexus init` sets it up;
+	// empty: in memory.
+	Home string
 }
 
 func (Config) start() time.Time { return time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC) }
@@ -265,6 +269,26 @@ func (c *Chain) Export() *servertypes.ExportedApp {
 func (c *Chain) Context() sdk.Context {
 	header := cmtproto.Header{ChainID: ChainID, Height: c.height, Time: c.timeOf(c.height)}
 	return sdk.NewContext(c.App().CommitMultiStore().CacheMultiStore(), header, false, log.NewNopLogger())
+}
+
+// Took returns how long the last block took on the instance that answers
+// queries.
+func (c *Chain) Took() Took { return c.instances[0].took }
+
+// Close closes the database of the instance that answers queries. Nothing can
+// be asked of the chain afterwards.
+func (c *Chain) Close() {
+	c.t.Helper()
+	require.NoError(c.t, c.App().Close())
+}
+
+// StoredBytes returns the size of all keys and values in the database of the
+// instance that answers queries, before the database compresses them.
+func (c *Chain) StoredBytes() uint64 {
+	c.t.Helper()
+	size, err := c.instances[0].storedBytes()
+	require.NoError(c.t, err)
+	return size
 }
 
 // App returns the instance that answers queries.

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"fmt"
 	randv2 "math/rand/v2"
+	"path/filepath"
+	"time"
 
 	abci "github.com/cometbft/cometbft/abci/types"
 	dbm "github.com/cosmos/cosmos-db"
@@ -11,10 +13,14 @@ import (
 	"cosmossdk.io/log/v2"
 
 	"github.com/cosmos/cosmos-sdk/baseapp"
+	"github.com/cosmos/cosmos-sdk/client/flags"
 	cryptocodec "github.com/cosmos/cosmos-sdk/crypto/codec"
+	"github.com/cosmos/cosmos-sdk/server"
+	servertypes "github.com/cosmos/cosmos-sdk/server/types"
 	simtestutil "github.com/cosmos/cosmos-sdk/testutil/sims"
 
 	"github.com/plexusnet/plexus/chain/app"
+	"github.com/plexusnet/plexus/chain/nodeconfig"
 )
 
 // kind is what an instance does besides running blocks.
@@ -35,15 +41,45 @@ type instance struct {
 
 	untilCrash int // blocks
 	bound      int // of untilCrash
+	took       Took
 }
+
+// Took is how long a block took: to execute its transactions and what ends it,
+// and to write the new state.
+type Took struct{ Execute, Commit time.Duration }
 
 func newInstance(k kind, cfg Config) (*instance, error) {
 	in := &instance{kind: k, cfg: cfg, db: dbm.NewMemDB()}
+	if cfg.Home != "" {
+		db, err := dbm.NewDB("application", server.GetAppDBBackend(NodeOptions(cfg.Home)), filepath.Join(cfg.Home, "data"))
+		if err != nil {
+			return nil, fmt.Errorf("instance %s: %w", k, err)
+		}
+		in.db = db
+	}
 	return in, in.open()
+}
+
+// NodeOptions is what of the app.toml of a new node reaches its state.
+func NodeOptions(home string) servertypes.AppOptions {
+	settings := nodeconfig.Default()
+	return simtestutil.AppOptionsMap{
+		flags.FlagHome:                       home,
+		flags.FlagChainID:                    ChainID,
+		server.FlagPruning:                   settings.Pruning,
+		server.FlagInterBlockCache:           settings.InterBlockCache,
+		server.FlagIAVLCacheSize:             settings.IAVLCacheSize,
+		server.FlagDisableIAVLFastNode:       settings.IAVLDisableFastNode,
+		server.FlagMempoolMaxTxs:             settings.Mempool.MaxTxs,
+		server.FlagStateSyncSnapshotInterval: settings.StateSync.SnapshotInterval,
+	}
 }
 
 func (in *instance) open() error {
 	options := []func(*baseapp.BaseApp){baseapp.SetChainID(ChainID)}
+	if in.cfg.Home != "" {
+		options = server.DefaultBaseappOptions(NodeOptions(in.cfg.Home))
+	}
 	if in.kind == checking && in.cfg.MinGasPrices != "" {
 		options = append(options, baseapp.SetMinGasPrices(in.cfg.MinGasPrices))
 	}
@@ -72,10 +108,12 @@ func (in *instance) initChain(req *abci.RequestInitChain) (res *abci.ResponseIni
 
 // run runs a block and commits it.
 func (in *instance) run(req *abci.RequestFinalizeBlock, rng *randv2.Rand) (*abci.ResponseFinalizeBlock, error) {
+	start := time.Now()
 	res, err := in.app.FinalizeBlock(req)
 	if err != nil {
 		return nil, err
 	}
+	in.took.Execute = time.Since(start)
 	crash := in.crashes(rng)
 	// Before the first commit there is nothing to open again.
 	if crash && in.app.LastBlockHeight() > 0 && rng.IntN(2) == 0 {
@@ -87,9 +125,11 @@ func (in *instance) run(req *abci.RequestFinalizeBlock, rng *randv2.Rand) (*abci
 		}
 		crash = false
 	}
+	start = time.Now()
 	if _, err := in.app.Commit(); err != nil {
 		return nil, err
 	}
+	in.took.Commit = time.Since(start)
 	if crash {
 		return res, in.reopen(req.Height, res.AppHash)
 	}
@@ -126,6 +166,20 @@ func (in *instance) reopen(height int64, hash []byte) error {
 			height, hash, in.app.LastBlockHeight(), in.app.LastCommitID().Hash)
 	}
 	return nil
+}
+
+// storedBytes sums up the keys and values of the database.
+func (in *instance) storedBytes() (uint64, error) {
+	it, err := in.db.Iterator(nil, nil)
+	if err != nil {
+		return 0, err
+	}
+	defer it.Close()
+	size := uint64(0)
+	for ; it.Valid(); it.Next() {
+		size += uint64(len(it.Key()) + len(it.Value()))
+	}
+	return size, it.Error()
 }
 
 // addressOf returns the consensus address of a validator.

@@ -9,7 +9,8 @@ import (
 )
 
 // AutoCLIOptions names the commands that are made from the protobuf services.
-// Package cli has the others: those with lists, and those that show tables.
+// Package cli has the others: those with lists, and the queries, which show
+// tables.
 func (Module) AutoCLIOptions() *autocliv1.ModuleOptions {
 	return &autocliv1.ModuleOptions{
 		Query: &autocliv1.ServiceCommandDescriptor{
@@ -34,18 +35,13 @@ func args(fields ...string) []*autocliv1.PositionalArgDescriptor {
 	return positional
 }
 
+// queryCommands skips every query: package cli shows them all as tables.
 func queryCommands() []*autocliv1.RpcCommandOptions {
-	commands := []*autocliv1.RpcCommandOptions{
-		{RpcMethod: "Params", Use: "params", Short: "Show the parameters of the network"},
-		{RpcMethod: "Identity", Use: "identity SUBJECT", Short: "Show what an account, or the owner of a subnet, says of itself", PositionalArgs: args("subject")},
-		{RpcMethod: "Bonds", Use: "bonds NETUID", Short: "Show the bonds between validators and neurons", PositionalArgs: args("netuid")},
-		{
-			RpcMethod: "Commits", Use: "commits NETUID", Short: "Show hidden weights, and what became of them", PositionalArgs: args("netuid"),
-			FlagOptions: map[string]*autocliv1.FlagOptions{"hotkey": {Usage: "of one hotkey only"}},
-		},
-		{RpcMethod: "Pulse", Use: "pulse", Short: "Show the last beacon round that the chain accepted"},
-	}
-	for _, byHand := range []string{"Subnets", "Subnet", "Metagraph", "Neuron", "Weights", "History", "Positions", "RootWeights", "Emission"} {
+	var commands []*autocliv1.RpcCommandOptions
+	for _, byHand := range []string{
+		"Params", "Subnets", "Subnet", "Metagraph", "Neuron", "Weights", "Bonds", "History",
+		"Positions", "Identity", "RootWeights", "Commits", "Pulse", "Emission",
+	} {
 		commands = append(commands, &autocliv1.RpcCommandOptions{RpcMethod: byHand, Skip: true})
 	}
 	return commands

@@ -52,16 +52,6 @@ func TestParseWeights(t *testing.T) {
 	}
 }
 
-// TestHyperparamNames keeps the list complete.
-func TestHyperparamNames(t *testing.T) {
-	var fields []string
-	for f := range reflect.TypeFor[subnetv1.Hyperparams]().Fields() {
-		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
-		fields = append(fields, name)
-	}
-	require.Equal(t, fields, hyperparamNames())
-}
-
 func TestPLX(t *testing.T) {
 	for nplx, want := range map[uint64]string{
 		0: "0 PLX", 1: "0.000000001 PLX", 1_500_000_000: "1.5 PLX", 21e15: "21000000 PLX", 100_000_000_000: "100 PLX",
@@ -75,6 +65,71 @@ func table(t *testing.T, show func(io.Writer)) string {
 	var b strings.Builder
 	require.NoError(t, printTable(&b, show))
 	return b.String()
+}
+
+func TestCommitTables(t *testing.T) {
+	require.Equal(t, strings.TrimPrefix(`
+ID  UID  HOTKEY    MADE AT  EPOCH  OPENS IN EPOCH  BY          STATUS   SETTLED AT  REASON
+4   0    plexus1a  30       2      3               round 77    hidden   never       -
+5   1    plexus1b  31       2      3               its author  expired  50          its author did not open it
+`, "\n"), table(t, func(w io.Writer) {
+		showCommits(w, &subnetv1.QueryCommitsResponse{Commits: []subnetv1.Commit{
+			{Id: 4, Hotkey: "plexus1a", Height: 30, Epoch: 2, Due: 3, Round: 77, Status: subnetv1.CommitStatus_COMMIT_STATUS_HIDDEN},
+			{
+				Id: 5, Uid: 1, Hotkey: "plexus1b", Height: 31, Epoch: 2, Due: 3, Hash: make([]byte, 32), Settled: 50,
+				Status: subnetv1.CommitStatus_COMMIT_STATUS_EXPIRED, Reason: "its author did not open it",
+			},
+		}})
+	}))
+	require.Contains(t, table(t, func(w io.Writer) { showCommits(w, &subnetv1.QueryCommitsResponse{}) }), "no weights were committed")
+
+	require.Equal(t, strings.TrimPrefix(`
+beacon's public key  0a0b
+first round at       2023-08-23T15:09:27Z
+a round every        3 s
+last round here      9, at height 40
+its signature        0c
+commits waiting      2
+rounds awaited       10 11
+`, "\n"), table(t, func(w io.Writer) {
+		showPulse(w, &subnetv1.QueryPulseResponse{
+			Beacon: subnetv1.Beacon{PublicKey: []byte{10, 11}, GenesisTime: 1692803367, PeriodSeconds: 3},
+			Last:   subnetv1.Pulse{Round: 9, Signature: []byte{12}, Height: 40}, Waiting: 2, Rounds: []uint64{10, 11},
+		})
+	}))
+	none := table(t, func(w io.Writer) { showPulse(w, &subnetv1.QueryPulseResponse{}) })
+	require.Contains(t, none, "none: weights cannot be hidden by timelock\n")
+	require.Contains(t, none, "last round here  none yet\n")
+	require.Contains(t, none, "rounds awaited   -\n")
+}
+
+func TestIdentityTable(t *testing.T) {
+	require.Equal(t, strings.TrimPrefix(`
+name         Acme
+url          https://example.org
+image        -
+description  -
+contact      -
+`, "\n"), table(t, func(w io.Writer) {
+		showIdentity(w, &subnetv1.QueryIdentityResponse{Identity: subnetv1.Identity{Name: "Acme", Url: "https://example.org"}})
+	}))
+}
+
+// TestParamsTable has every field of the parameters under its name, each once.
+func TestParamsTable(t *testing.T) {
+	shown := table(t, func(w io.Writer) {
+		showParams(w, &subnetv1.QueryParamsResponse{Params: subnetv1.Params{OwnerBps: 1800, Defaults: subnetv1.Hyperparams{LiquidAlpha: true, CommitReveal: "hash"}}})
+	})
+	for _, line := range []string{"owner_bps                1800\n", "beacon  none", "liquid_alpha                   true\n", "commit_reveal                  hash\n"} {
+		require.Contains(t, shown, line)
+	}
+	for _, message := range []reflect.Type{reflect.TypeFor[subnetv1.Params](), reflect.TypeFor[subnetv1.Hyperparams]()} {
+		for f := range message.Fields() {
+			if name, _, _ := strings.Cut(f.Tag.Get("json"), ","); f.Type.Kind() != reflect.Struct {
+				require.Equal(t, 1, strings.Count(shown, "\n"+name+" "), name)
+			}
+		}
+	}
 }
 
 func TestTables(t *testing.T) {
@@ -120,6 +175,12 @@ UID  HOTKEY    STAKE  PERMIT  MODEL  ENDPOINT
 	require.Contains(t, table(t, func(w io.Writer) {
 		showRootWeights(w, &subnetv1.QueryRootWeightsResponse{Netuids: []uint32{1}, Shares: []uint64{1_000_000_000}})
 	}), "100.00%")
+	require.Equal(t, "UID  CHANGED AT  BONDS (uid:strength)\n0    7           2:1.0000 3:0.5000\n", table(t, func(w io.Writer) {
+		showBonds(w, &subnetv1.QueryBondsResponse{Rows: []subnetv1.WeightRow{
+			{Uid: 0, Updated: 7, Uids: []uint32{1, 2, 3}, Values: []uint32{0, 65535, 32768}},
+		}})
+	}))
+	require.Contains(t, table(t, func(w io.Writer) { showBonds(w, &subnetv1.QueryBondsResponse{}) }), "nobody has bonds yet")
 	wrong := table(t, func(w io.Writer) {
 		showEmission(w, &subnetv1.QueryEmissionResponse{Pending: 1, Streaming: 2, EmissionAccount: 3, Locked: 5, LockAccount: 4})
 	})

@@ -25,8 +25,9 @@ func QueryCommand() *cobra.Command {
 		RunE:  client.ValidateCmd,
 	}
 	cmd.AddCommand(
-		listCommand(), showCommand(), metagraphCommand(), neuronCommand(), weightsCommand(),
-		historyCommand(), positionsCommand(), rootWeightsCommand(), emissionCommand(),
+		listCommand(), showCommand(), metagraphCommand(), neuronCommand(), weightsCommand(), bondsCommand(),
+		commitsCommand(), pulseCommand(), historyCommand(), positionsCommand(), identityCommand(),
+		rootWeightsCommand(), emissionCommand(), paramsCommand(),
 	)
 	return cmd
 }
@@ -142,6 +143,72 @@ func weightsCommand() *cobra.Command {
 			return chain.Weights(ctx, &subnetv1.QueryWeightsRequest{Netuid: netuid})
 		},
 		show: showWeights,
+	})
+}
+
+func bondsCommand() *cobra.Command {
+	return command(&cobra.Command{
+		Use: "bonds NETUID", Short: "Show the bonds between validators and neurons", Args: cobra.ExactArgs(1),
+	}, answer[*subnetv1.QueryBondsResponse]{
+		ask: func(ctx context.Context, chain subnetv1.QueryClient, args []string) (*subnetv1.QueryBondsResponse, error) {
+			netuid, err := netuidArg(args)
+			if err != nil {
+				return nil, err
+			}
+			return chain.Bonds(ctx, &subnetv1.QueryBondsRequest{Netuid: netuid})
+		},
+		show: showBonds,
+	})
+}
+
+func commitsCommand() *cobra.Command {
+	var hotkey string
+	cmd := command(&cobra.Command{
+		Use: "commits NETUID", Short: "Show hidden weights, and what became of them", Args: cobra.ExactArgs(1),
+	}, answer[*subnetv1.QueryCommitsResponse]{
+		ask: func(ctx context.Context, chain subnetv1.QueryClient, args []string) (*subnetv1.QueryCommitsResponse, error) {
+			netuid, err := netuidArg(args)
+			if err != nil {
+				return nil, err
+			}
+			return chain.Commits(ctx, &subnetv1.QueryCommitsRequest{Netuid: netuid, Hotkey: hotkey, Pagination: everything()})
+		},
+		show: showCommits,
+	})
+	cmd.Flags().StringVar(&hotkey, "hotkey", "", "of one hotkey only")
+	return cmd
+}
+
+func pulseCommand() *cobra.Command {
+	return command(&cobra.Command{
+		Use: "pulse", Short: "Show the beacon, its last round here and the rounds that are awaited", Args: cobra.NoArgs,
+	}, answer[*subnetv1.QueryPulseResponse]{
+		ask: func(ctx context.Context, chain subnetv1.QueryClient, _ []string) (*subnetv1.QueryPulseResponse, error) {
+			return chain.Pulse(ctx, &subnetv1.QueryPulseRequest{})
+		},
+		show: showPulse,
+	})
+}
+
+func identityCommand() *cobra.Command {
+	return command(&cobra.Command{
+		Use: "identity ACCOUNT|NETUID", Short: "Show what an account, or the owner of a subnet, says of itself", Args: cobra.ExactArgs(1),
+	}, answer[*subnetv1.QueryIdentityResponse]{
+		ask: func(ctx context.Context, chain subnetv1.QueryClient, args []string) (*subnetv1.QueryIdentityResponse, error) {
+			return chain.Identity(ctx, &subnetv1.QueryIdentityRequest{Subject: args[0]})
+		},
+		show: showIdentity,
+	})
+}
+
+func paramsCommand() *cobra.Command {
+	return command(&cobra.Command{
+		Use: "params", Short: "Show the parameters of the network", Args: cobra.NoArgs,
+	}, answer[*subnetv1.QueryParamsResponse]{
+		ask: func(ctx context.Context, chain subnetv1.QueryClient, _ []string) (*subnetv1.QueryParamsResponse, error) {
+			return chain.Params(ctx, &subnetv1.QueryParamsRequest{})
+		},
+		show: showParams,
 	})
 }
 

@@ -2,14 +2,15 @@ package cli
 
 import (
 	"cmp"
-	"encoding/json"
 	"fmt"
 	"io"
 	"math"
 	"net"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	subnetv1 "github.com/plexusnet/plexus/proto/plexus/subnet/v1"
 )
@@ -102,38 +103,17 @@ func showSubnet(w io.Writer, resp *subnetv1.QuerySubnetResponse) {
 }
 
 // showHyperparams lists the names that set-hyperparams takes.
-func showHyperparams(w io.Writer, h subnetv1.Hyperparams) {
-	raw, err := json.Marshal(h)
-	if err != nil {
-		row(w, err)
-		return
-	}
-	values := map[string]any{}
-	decoder := json.NewDecoder(strings.NewReader(string(raw)))
-	decoder.UseNumber()
-	if err := decoder.Decode(&values); err != nil {
-		row(w, err)
-		return
-	}
-	for _, name := range hyperparamNames() {
-		value, set := values[name]
-		if !set { // Go's encoding leaves zeros out
-			value = 0
-		}
-		if name == "liquid_alpha" {
-			value = h.LiquidAlpha
-		}
-		pair(w, name, value)
-	}
-}
+func showHyperparams(w io.Writer, h subnetv1.Hyperparams) { showFields(w, h) }
 
-// hyperparamNames are the fields of the message, in its order.
-func hyperparamNames() []string {
-	return []string{
-		"tempo", "kappa", "bonds_moving_average", "bonds_penalty", "yuma_version", "liquid_alpha", "alpha_low", "alpha_high",
-		"alpha_steepness", "max_uids", "max_validators", "min_allowed_weights", "max_weight", "immunity_period", "activity_cutoff",
-		"weights_rate_limit", "weights_version", "serving_rate_limit", "burn_start", "burn_min", "burn_max", "burn_increase",
-		"burn_half_life", "min_non_immune", "commit_reveal", "reveal_period",
+// showFields lists the plain fields of a message under the names that its JSON
+// has, in its order. What lies within messages is left to the caller.
+func showFields(w io.Writer, message any) {
+	v := reflect.ValueOf(message)
+	for i := range v.NumField() {
+		name, _, _ := strings.Cut(v.Type().Field(i).Tag.Get("json"), ",")
+		if v.Field(i).Kind() != reflect.Struct {
+			pair(w, name, v.Field(i).Interface())
+		}
 	}
 }
 
@@ -245,6 +225,95 @@ func showWeights(w io.Writer, resp *subnetv1.QueryWeightsResponse) {
 	for _, r := range resp.Rows {
 		row(w, r.Uid, r.Updated, shares(r.Uids, r.Values))
 	}
+}
+
+// showBonds writes bonds as they are: fractions of what one validator can hold
+// of one neuron, which need not sum to anything.
+func showBonds(w io.Writer, resp *subnetv1.QueryBondsResponse) {
+	if len(resp.Rows) == 0 {
+		row(w, "nobody has bonds yet: they follow from weights at the next epoch")
+		return
+	}
+	row(w, "UID", "CHANGED AT", "BONDS (uid:strength)")
+	for _, r := range resp.Rows {
+		row(w, r.Uid, r.Updated, strengths(r.Uids, r.Values))
+	}
+}
+
+// strengths writes the fractions of 65535 that are not 0.
+func strengths(targets, values []uint32) string {
+	var words []string
+	for i, target := range targets {
+		if v := at(values, i); v > 0 {
+			words = append(words, fmt.Sprintf("%d:%s", target, u16(v)))
+		}
+	}
+	return dash(strings.Join(words, " "))
+}
+
+func showCommits(w io.Writer, resp *subnetv1.QueryCommitsResponse) {
+	if len(resp.Commits) == 0 {
+		row(w, "no weights were committed, or they are settled so long that they are forgotten")
+		return
+	}
+	row(w, "ID", "UID", "HOTKEY", "MADE AT", "EPOCH", "OPENS IN EPOCH", "BY", "STATUS", "SETTLED AT", "REASON")
+	for _, c := range resp.Commits {
+		row(w, c.Id, c.Uid, c.Hotkey, c.Height, c.Epoch, c.Due, opener(c), status(c.Status), never(c.Settled), dash(c.Reason))
+	}
+}
+
+// opener writes what opens a commit.
+func opener(c subnetv1.Commit) string {
+	if c.Round == 0 {
+		return "its author"
+	}
+	return fmt.Sprintf("round %d", c.Round)
+}
+
+// status writes what became of a commit, in one word.
+func status(s subnetv1.CommitStatus) string {
+	return strings.ToLower(strings.TrimPrefix(s.String(), "COMMIT_STATUS_"))
+}
+
+func showPulse(w io.Writer, resp *subnetv1.QueryPulseResponse) {
+	showBeacon(w, resp.Beacon)
+	if resp.Last.Round == 0 {
+		pair(w, "last round here", "none yet")
+	} else {
+		pair(w, "last round here", fmt.Sprintf("%d, at height %d", resp.Last.Round, resp.Last.Height))
+		pair(w, "its signature", fmt.Sprintf("%x", resp.Last.Signature))
+	}
+	pair(w, "commits waiting", resp.Waiting)
+	pair(w, "rounds awaited", dash(strings.Trim(fmt.Sprint(resp.Rounds), "[]")))
+}
+
+func showBeacon(w io.Writer, b subnetv1.Beacon) {
+	if len(b.PublicKey) == 0 {
+		pair(w, "beacon", "none: weights cannot be hidden by timelock")
+		return
+	}
+	pair(w, "beacon's public key", fmt.Sprintf("%x", b.PublicKey))
+	pair(w, "first round at", time.Unix(b.GenesisTime, 0).UTC().Format(time.RFC3339))
+	pair(w, "a round every", fmt.Sprintf("%d s", b.PeriodSeconds))
+}
+
+// showIdentity lists what is said, none of which anybody has verified.
+func showIdentity(w io.Writer, resp *subnetv1.QueryIdentityResponse) {
+	v := reflect.ValueOf(resp.Identity)
+	for i := range v.NumField() {
+		name, _, _ := strings.Cut(v.Type().Field(i).Tag.Get("json"), ",")
+		pair(w, name, dash(v.Field(i).String()))
+	}
+}
+
+func showParams(w io.Writer, resp *subnetv1.QueryParamsResponse) {
+	row(w, "PARAMETER", "VALUE")
+	showFields(w, resp.Params)
+	row(w)
+	showBeacon(w, resp.Params.Beacon)
+	row(w)
+	row(w, "HYPERPARAMETER OF NEW SUBNETS", "VALUE")
+	showHyperparams(w, resp.Params.Defaults)
 }
 
 // shares writes a row of weights as fractions of their sum.

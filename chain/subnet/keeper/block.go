@@ -1,7 +1,6 @@
 package keeper
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -88,18 +87,20 @@ func (k *Keeper) setPending(ctx context.Context, all []subnetv1.Subnet, amounts 
 // the record of a removed subnet is deleted with its last payment.
 func (k *Keeper) payStreams(ctx context.Context, netuids []uint32) error {
 	now := height(ctx)
-	type payment struct {
-		operator string
-		nplx     uint64
-	}
-	var payments []payment
+	owed := map[string]uint64{} // by operator
+	var operators []string
 	var ended []uint32
 	err := k.streams.Walk(ctx, nil, func(netuid uint32, s subnetv1.Streams) (bool, error) {
 		streams := streamsFromProto(s)
 		for _, stream := range streams {
-			if due := stream.Due(now); due > 0 {
-				payments = append(payments, payment{stream.Validator, due})
+			due := stream.Due(now)
+			if due == 0 {
+				continue
 			}
+			if owed[stream.Validator] == 0 {
+				operators = append(operators, stream.Validator)
+			}
+			owed[stream.Validator] += due
 		}
 		if _, exists := slices.BinarySearch(netuids, netuid); !exists && len(subnet.Running(streams, now)) == 0 {
 			ended = append(ended, netuid)
@@ -114,13 +115,9 @@ func (k *Keeper) payStreams(ctx context.Context, netuids []uint32) error {
 			return err
 		}
 	}
-	slices.SortStableFunc(payments, func(a, b payment) int { return cmp.Compare(a.operator, b.operator) })
-	for i := 0; i < len(payments); {
-		operator, sum := payments[i].operator, uint64(0)
-		for ; i < len(payments) && payments[i].operator == operator; i++ {
-			sum += payments[i].nplx
-		}
-		if err := k.reward(ctx, operator, sum); err != nil {
+	slices.Sort(operators)
+	for _, operator := range operators {
+		if err := k.reward(ctx, operator, owed[operator]); err != nil {
 			return err
 		}
 	}

@@ -140,7 +140,7 @@ func (k *Keeper) checkCommitter(ctx context.Context, scheme string, netuid uint3
 	for _, m := range mine {
 		window.Committed = window.Committed || isHidden(m) && m.Epoch == c.subnet.Epochs
 	}
-	return c, refuseCommit(c.hyper.CheckCommit(scheme, c.params.StakeThreshold, height(ctx), author, window))
+	return c, refuse(c.hyper.CheckCommit(scheme, c.params.StakeThreshold, height(ctx), author, window))
 }
 
 func (k *Keeper) committer(ctx context.Context, netuid uint32, hotkey string) (c committer, err error) {
@@ -247,7 +247,7 @@ func (k *Keeper) checkOpening(ctx context.Context, msg *subnetv1.MsgCommitHash) 
 	}
 	rule := ruleOf(ctx, c)
 	if err := rule.CheckDue(by.subnet.Epochs); err != nil {
-		return opened{}, refuseCommit(err)
+		return opened{}, refuse(err)
 	}
 	hash, err := sealing.Hash(msg.Opening)
 	if err != nil {
@@ -265,7 +265,7 @@ func (k *Keeper) checkOpening(ctx context.Context, msg *subnetv1.MsgCommitHash) 
 		return opened{}, err
 	}
 	row, err := contents(rule, holder, by.hyper, by.subnet.Neurons, vacant, func() (*subnetv1.SealedWeights, error) { return msg.Opening, nil })
-	return opened{commit: c, row: row}, refuseCommit(err)
+	return opened{commit: c, row: row}, refuse(err)
 }
 
 // hiddenHash returns the hidden commit to a hash that a neuron made in an

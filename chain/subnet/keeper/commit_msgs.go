@@ -58,7 +58,7 @@ func (m MsgServer) SubmitPulse(ctx context.Context, msg *subnetv1.MsgSubmitPulse
 	}
 	sdk.UnwrapSDKContext(ctx).GasMeter().ConsumeGas(pulseGas, "beacon signature")
 	if err := m.k.verifyPulse(ctx, msg.Round, msg.Signature); err != nil {
-		return nil, refuseCommit(err)
+		return nil, refuse(err)
 	}
 	return &subnetv1.MsgSubmitPulseResponse{}, m.k.addPulse(ctx, subnetv1.Pulse{
 		Round: msg.Round, Signature: msg.Signature, Height: height(ctx),

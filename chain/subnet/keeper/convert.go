@@ -143,16 +143,7 @@ func ValidateParams(p subnetv1.Params) error {
 	if err := splitOf(p).Validate(); err != nil {
 		return err
 	}
-	if p.MaxEpochsPerBlock == 0 {
-		return fmt.Errorf("max_epochs_per_block is 0, want at least 1: %w", subnet.ErrInvalidParams)
-	}
-	if p.MaxSubnets == 0 || p.MaxSubnets > 65535 {
-		return fmt.Errorf("max_subnets is %d, want 1 to 65535: %w", p.MaxSubnets, subnet.ErrInvalidParams)
-	}
-	if p.MinLock > subnet.Cap || p.StakeThreshold > subnet.Cap {
-		return fmt.Errorf("min_lock and stake_threshold must not exceed the cap of %d nplx: %w", subnet.Cap, subnet.ErrInvalidParams)
-	}
-	if err := validatePeriods(p); err != nil {
+	if err := validateRanges(p); err != nil {
 		return err
 	}
 	defaults, err := HyperparamsFromProto(p.Defaults)
@@ -167,15 +158,21 @@ func ValidateParams(p subnetv1.Params) error {
 
 // Bounds of parameters that cost every node time or space.
 const (
+	maxSubnets       = 65535       // netuids are u16
 	maxPeriodBlocks  = 100_000_000 // 38 years
 	maxHistoryEpochs = 1_000
 )
 
-func validatePeriods(p subnetv1.Params) error {
+// validateRanges reports the first number that is out of its range.
+func validateRanges(p subnetv1.Params) error {
 	for _, f := range []struct {
 		name             string
 		value, low, high uint64
 	}{
+		{"max_epochs_per_block", uint64(p.MaxEpochsPerBlock), 1, maxSubnets},
+		{"max_subnets", uint64(p.MaxSubnets), 1, maxSubnets},
+		{"min_lock", p.MinLock, 0, subnet.Cap},
+		{"stake_threshold", p.StakeThreshold, 0, subnet.Cap},
 		{"lock_interval", p.LockInterval, 1, maxPeriodBlocks},
 		{"hyperparams_rate_limit", p.HyperparamsRateLimit, 0, maxPeriodBlocks},
 		{"hyperparams_freeze", p.HyperparamsFreeze, 0, maxPeriodBlocks},

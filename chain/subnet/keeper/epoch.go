@@ -87,6 +87,14 @@ func (k *Keeper) loadGraph(ctx context.Context, s subnetv1.Subnet) (*graph, erro
 	if err != nil {
 		return nil, err
 	}
+	weights, err := k.rowsOf(ctx, k.weights, s.Netuid, len(neurons))
+	if err != nil {
+		return nil, fmt.Errorf("weights: %w", err)
+	}
+	bonds, err := k.rowsOf(ctx, k.bonds, s.Netuid, len(neurons))
+	if err != nil {
+		return nil, fmt.Errorf("bonds: %w", err)
+	}
 	g := &graph{
 		lastEpoch: outcome.Height,
 		neurons:   neurons,
@@ -102,24 +110,16 @@ func (k *Keeper) loadGraph(ctx context.Context, s subnetv1.Subnet) (*graph, erro
 			continue
 		}
 		g.operators[uid] = stakers[uid].operator
-		weights, err := k.row(ctx, k.weights, s.Netuid, uid)
-		if err != nil {
-			return nil, fmt.Errorf("weights of uid %d: %w", uid, err)
-		}
-		bonds, err := k.row(ctx, k.bonds, s.Netuid, uid)
-		if err != nil {
-			return nil, fmt.Errorf("bonds of uid %d: %w", uid, err)
-		}
 		g.state[uid] = subnet.Neuron{
 			Registered: n.Registered,
-			Updated:    max(weights.updated, committed[uid], n.Registered),
+			Updated:    max(weights[uid].updated, committed[uid], n.Registered),
 			Stake:      stakers[uid].nplx,
 			LastStake:  at(outcome.Tokens, uid),
 			Permit:     at(outcome.Permit, uid),
-			Weights:    weights.row,
-			Bonds:      bonds.row,
+			Weights:    weights[uid].row,
+			Bonds:      bonds[uid].row,
 
-			CommitHeight: weights.updated,
+			CommitHeight: weights[uid].updated,
 		}
 	}
 	return g, nil

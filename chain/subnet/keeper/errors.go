@@ -7,6 +7,7 @@ import (
 	errorsmod "cosmossdk.io/errors"
 	"google.golang.org/grpc/codes"
 
+	"github.com/plexusnet/plexus/chain/timelock"
 	"github.com/plexusnet/plexus/subnet"
 )
 
@@ -37,6 +38,22 @@ var (
 	ErrFrozen          = errorsmod.RegisterWithGRPCCode(ModuleName, 31, codes.FailedPrecondition, "frozen before the epoch")
 	ErrNoIdentity      = errorsmod.RegisterWithGRPCCode(ModuleName, 33, codes.NotFound, "no identity")
 	ErrInvalidIdentity = errorsmod.RegisterWithGRPCCode(ModuleName, 32, codes.InvalidArgument, "invalid identity")
+
+	// Of commit-reveal.
+	ErrCommitReveal  = errorsmod.RegisterWithGRPCCode(ModuleName, 40, codes.FailedPrecondition, "weights come in another way to this subnet")
+	ErrWrongEpoch    = errorsmod.RegisterWithGRPCCode(ModuleName, 41, codes.Aborted, "commit is for another epoch")
+	ErrCommitted     = errorsmod.RegisterWithGRPCCode(ModuleName, 42, codes.AlreadyExists, "already committed in this epoch")
+	ErrNoBeacon      = errorsmod.RegisterWithGRPCCode(ModuleName, 43, codes.FailedPrecondition, "the network has no beacon")
+	ErrWrongRound    = errorsmod.RegisterWithGRPCCode(ModuleName, 44, codes.InvalidArgument, "wrong round")
+	ErrInvalidCommit = errorsmod.RegisterWithGRPCCode(ModuleName, 45, codes.InvalidArgument, "invalid commit")
+	ErrUnknownCommit = errorsmod.RegisterWithGRPCCode(ModuleName, 46, codes.NotFound, "no such hidden commit")
+	ErrNotDue        = errorsmod.RegisterWithGRPCCode(ModuleName, 47, codes.FailedPrecondition, "too early to open")
+	ErrExpired       = errorsmod.RegisterWithGRPCCode(ModuleName, 48, codes.FailedPrecondition, "not opened within its period")
+	ErrWrongOpening  = errorsmod.RegisterWithGRPCCode(ModuleName, 49, codes.InvalidArgument, "opening does not match the commit")
+	ErrSuperseded    = errorsmod.RegisterWithGRPCCode(ModuleName, 50, codes.FailedPrecondition, "newer weights are in force")
+	ErrChangedHands  = errorsmod.RegisterWithGRPCCode(ModuleName, 51, codes.FailedPrecondition, "uid changed hands since the commit")
+	ErrUselessPulse  = errorsmod.RegisterWithGRPCCode(ModuleName, 52, codes.FailedPrecondition, "no commit waits for this round")
+	ErrInvalidPulse  = errorsmod.RegisterWithGRPCCode(ModuleName, 53, codes.InvalidArgument, "signature is not the beacon's")
 )
 
 // refuse gives a refusal of the pure rules the code of this module. Other
@@ -62,6 +79,15 @@ func refuse(err error) error {
 		{subnet.ErrFrozen, ErrFrozen},
 		{subnet.ErrUnknownNetuid, ErrUnknownSubnet},
 		{subnet.ErrInvalidIdentity, ErrInvalidIdentity},
+		{subnet.ErrCommitReveal, ErrCommitReveal},
+		{subnet.ErrWrongEpoch, ErrWrongEpoch},
+		{subnet.ErrCommitted, ErrCommitted},
+		{subnet.ErrNotDue, ErrNotDue},
+		{subnet.ErrExpired, ErrExpired},
+		{subnet.ErrWrongBinding, ErrWrongOpening},
+		{subnet.ErrSuperseded, ErrSuperseded},
+		{subnet.ErrChangedHands, ErrChangedHands},
+		{timelock.ErrInvalidPulse, ErrInvalidPulse},
 	} {
 		if errors.Is(err, r.rule) {
 			return r.code.Wrap(strings.TrimSuffix(err.Error(), ": "+r.rule.Error()))

@@ -48,13 +48,14 @@ func crowded() func(apptest.Genesis) error {
 	}
 }
 
-// BenchmarkMetagraph asks for a subnet of 4096 neurons inside the node, whole
-// and by field.
+// BenchmarkMetagraph asks for a subnet of 4096 neurons inside a node that keeps
+// its state on disk, whole and by field.
 func BenchmarkMetagraph(b *testing.B) {
 	cfg := base()
-	cfg.Alone = true
+	cfg.Alone, cfg.Home = true, b.TempDir()
 	cfg.Genesis = crowded()
 	n := newTestnet(b, cfg)
+	defer n.Close()
 	n.Advance(1)
 	q := keeper.NewQueryServer(n.App().Subnet)
 	for _, c := range []struct {

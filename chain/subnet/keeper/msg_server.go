@@ -123,7 +123,7 @@ func (k *Keeper) checkWeights(ctx context.Context, msg *subnetv1.MsgSetWeights) 
 		return 0, nil, err
 	}
 	if err := hyper.CheckScheme(subnet.CommitRevealOff); err != nil {
-		return 0, nil, refuseCommit(err)
+		return 0, nil, refuse(err)
 	}
 	author, err := k.author(ctx, s, uid, msg.Hotkey)
 	if err != nil {

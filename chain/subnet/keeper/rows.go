@@ -3,6 +3,7 @@ package keeper
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"cosmossdk.io/collections"
 
@@ -31,6 +32,26 @@ func (k *Keeper) row(ctx context.Context, rows collections.Map[uidKey, subnetv1.
 	}
 	row, err := unpackRow(stored)
 	return loadedRow{set: true, updated: stored.Updated, row: row}, err
+}
+
+// rowsOf reads and unpacks the rows of a subnet's first n uids, by uid. It is one
+// sweep over those that there are: most neurons have none, and looking for each
+// alone is dear.
+func (k *Keeper) rowsOf(ctx context.Context, rows collections.Map[uidKey, subnetv1.Row], netuid uint32, n int) ([]loadedRow, error) {
+	loaded := make([]loadedRow, n)
+	err := rows.Walk(ctx, inSubnet(netuid), func(key uidKey, stored subnetv1.Row) (bool, error) {
+		uid := int(key.K2())
+		if uid >= n {
+			return false, nil
+		}
+		row, err := unpackRow(stored)
+		if err != nil {
+			return false, fmt.Errorf("uid %d: %w", uid, err)
+		}
+		loaded[uid] = loadedRow{set: true, updated: stored.Updated, row: row}
+		return false, nil
+	})
+	return loaded, err
 }
 
 // u16s returns the stored form of a vector of proportions.

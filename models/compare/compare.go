@@ -230,3 +230,9 @@ func odds(p float64) float64 {
 
 // Size returns max|x| over the finite elements of a tensor, 0 for text.
 func Size(t models.Tensor) float64 { return sizeOf(floats(t), Scale{}) }
+
+// Probabilities reports whether every element of a tensor is a number of 0 to 1.
+func Probabilities(t models.Tensor) bool {
+	values := floats(t)
+	return values != nil && !slices.ContainsFunc(values, func(v float64) bool { return !(v >= 0 && v <= 1) })
+}

@@ -91,7 +91,8 @@ func Apply(model []byte, scheme Scheme) ([]byte, Report, error) {
 }
 
 // Jitter returns the model with every 32-bit weight moved by up to that many units in its last place, up or down, as the
-// seed draws it. Zeros stay. Errors are as for Apply.
+// seed draws it. Whole numbers stay, and so do single ones: they are no weights but exponents, masks and the like, where a
+// last bit is another function. Errors are as for Apply.
 func Jitter(model []byte, units int, seed uint64) ([]byte, error) {
 	r, err := open(model)
 	if err != nil {
@@ -100,11 +101,11 @@ func Jitter(model []byte, units int, seed uint64) ([]byte, error) {
 	draw := rand.New(rand.NewPCG(seed, uint64(units)))
 	r.roundAll(func(values []float32, _ layout) {
 		for i, v := range values {
-			if v == 0 || math.IsInf(float64(v), 0) {
+			if len(values) == 1 || v == float32(math.Trunc(float64(v))) {
 				continue
 			}
 			moved := math.Float32frombits(math.Float32bits(v) + uint32(draw.IntN(2*units+1)-units))
-			if moved*v > 0 { // neither across 0 nor into NaN
+			if moved*v > 0 { // not across 0
 				values[i] = moved
 			}
 		}

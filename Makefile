@@ -67,7 +67,7 @@ test-million: runtime ## memory of a miner over a million requests
 .PHONY: test-foreign
 test-foreign: runtime ## a miner against grpcurl and ghz
 	scripts/foreign_clients.sh
-	PLEXUS_FOREIGN_CLIENTS=$(CURDIR)/bin/foreign go test -count=1 -v -run 'Grpcurl|Ghz' ./miner
+	PLEXUS_FOREIGN_CLIENTS=$(CURDIR)/bin/foreign go test -count=1 -v -run 'Grpcurl|Ghz|KServe' ./miner
 
 .PHONY: bench-serve
 bench-serve: runtime ## a miner beside a bare session loop
@@ -85,6 +85,10 @@ lint: tools ## gofmt, go vet, staticcheck and the rules of state transitions
 .PHONY: tools
 tools: ## build the pinned code generators and linters into bin/
 	cd tools && go build -o ../bin/ tool
+
+.PHONY: test-deploy
+test-deploy: ## systemd unit, Helm chart and Dockerfiles by the programs that read them
+	cd deploy/check && GOFLAGS= go test -count=1 .
 
 .PHONY: proto
 proto: tools ## generate Go from the .proto files (needs protobuf-compiler)

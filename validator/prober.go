@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -146,15 +147,32 @@ func (p *prober) judge(ctx context.Context, neuron metagraph.Neuron, s *sheets) 
 		}
 	}
 	for _, lines := range s.lines[1:] {
+		// The same questions on both sides: a metric may be one of all answers together.
+		asked := sameQuestions(s.lines[0], lines)
+		own, err := p.round.Judge(ctx, asked)
+		if err != nil {
+			return result, fmt.Errorf("judge the answers of uid %d: %w", neuron.UID, err)
+		}
 		marks, err := p.round.Judge(ctx, lines)
 		if err != nil {
 			return result, fmt.Errorf("judge what uid %d answered a shopper: %w", neuron.UID, err)
 		}
 		for i, answer := range lines {
-			result.compare(p.sample, s.lines[0][i], own[i], answer, marks[i])
+			result.compare(p.sample, asked[i], own[i], answer, marks[i])
 		}
 	}
 	return result, nil
+}
+
+// sameQuestions returns those of one's own answers whose questions others asked, too.
+func sameQuestions(own, others []mechanism.Answer) []mechanism.Answer {
+	asked := slices.Clone(own)
+	for i, other := range others {
+		if other.Err == errNotAsked {
+			asked[i] = mechanism.Answer{Err: errNotAsked}
+		}
+	}
+	return asked
 }
 
 // reasonOf is a short name for why there is no answer.

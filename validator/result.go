@@ -24,7 +24,7 @@ type Result struct {
 	Outputs   [][]float64 // by challenge, for the search for copies; nil where there is no answer
 
 	Shopped int     // questions that a shopper asked, too
-	Deficit float64 // sum of what shoppers' answers were worth less
+	Deficit float64 // sum of what shoppers' answers were worth less than the validator's to the same questions
 }
 
 // count adds one answer to the validator itself.
@@ -81,7 +81,7 @@ func (r *Result) compare(s sample, own mechanism.Answer, ownMark mechanism.Mark,
 			worth = 0
 		}
 	}
-	r.Deficit += max(0, ownMark.Score-worth)
+	r.Deficit += ownMark.Score - worth
 }
 
 // Score is the sum of the scores by the worse of the two treatments: that of the validator, and that of its shoppers,
@@ -90,7 +90,7 @@ func (r Result) Score() float64 {
 	if r.Shopped == 0 {
 		return r.Sum
 	}
-	return max(0, r.Sum-float64(r.Asked)*r.Deficit/float64(r.Shopped))
+	return max(0, r.Sum-float64(r.Asked)*max(0, r.Deficit)/float64(r.Shopped))
 }
 
 // Mean is the score per question.

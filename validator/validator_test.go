@@ -248,7 +248,7 @@ func TestValidatorSetsWeightsOncePerEpoch(t *testing.T) {
 func TestValidatorOutlivesChainAndMiners(t *testing.T) {
 	chain := chaintest.New(1)
 	chain.Down(true)
-	neurons, servers := miners(t, minertest.Classifier(t, 500), minertest.Classifier(t, 300))
+	neurons, servers := miners(t, minertest.Classifier(t, 2000), minertest.Classifier(t, 1000))
 	chain.Add(neurons...)
 	_, stop := start(t, chain, func(v *Validator) { v.Options.HalfLife = 100 })
 	require.Eventually(t, func() bool { return chain.Calls() > 3 }, soon, often)

@@ -32,12 +32,17 @@
 // nothing to take from whom one copies. The one that keeps it is found by what both had shown before they first agreed,
 // and is remembered:
 //
-//  1. A miner whose record from before is clearly worse than what both give together has changed into the other: it is
-//     the copy. This is the squatter of an old uid that passes on a newcomer's answers. (Unless it answers clearly faster
-//     than the other, which who passes on answers cannot: then it has got a better model, and a newcomer took to it.)
+//  1. A miner whose quality is clearly another since than before has changed into the other: it is the copy. This is the
+//     squatter of an old uid that passes on a newcomer's answers, and the good miner that takes on a worse one's to harm
+//     it. (Who became better and answers clearly faster than the other, which who passes on answers cannot, has got a
+//     better model, and a newcomer took to it.)
 //  2. A miner with a record before one without.
-//  3. The better record, as the lower bound of its score.
+//  3. Of two with records that did not change, neither is a copy while less than half of their answers agree: who takes
+//     so little that its quality stays the same gains nothing, and could be either. Else the better record counts, as the
+//     lower bound of its score.
 //  4. Who answered first; then who registered first; then the lower uid.
+//
+// The judgement is made anew until both were asked 1024 questions since they first agreed, and then stays.
 //
 // Pairs are judged one by one and not as groups: who mixes the answers of two miners is a copy of both, and these are
 // nothing to each other.

@@ -19,6 +19,9 @@ const (
 	threshold   = 30.0 // h
 	informative = 10   // tolerances that the second largest output must reach of the largest
 	probes      = 8    // outputs that the projection mixes
+	recent      = 256  // comparisons after which one counts half in the share of agreements
+
+	settledAfter = 1024 // questions to each since they first agreed
 )
 
 func agreement() (match, mismatch float64) {
@@ -74,10 +77,11 @@ type Answers struct {
 	Outputs [][]float64 // by challenge, all miners' in the same order; nil where there is no answer
 }
 
-// Side is one of a pair: its miner, its record from before the two first agreed, and its latency since.
+// Side is one of a pair: its miner, its record from before the two first agreed, and record and latency since.
 type Side struct {
 	Miner   Miner
 	Before  Record
+	Since   Record
 	Latency Latency
 }
 
@@ -85,9 +89,10 @@ type Side struct {
 type Pair struct {
 	A, B     Side
 	Evidence float64 // S
-	Together Record  // what both have shown since they first agreed
+	Agreed   float64 // agreements, old ones counting less
+	Compared float64 // of so many
 	Matches  bool
-	Copy     string // ID of the one that is a copy, once they have matched
+	Copy     string // ID of the one that is a copy, once that is known
 	Met      uint64 // round in which they first agreed
 	Seen     uint64 // round in which they last agreed
 }
@@ -145,6 +150,8 @@ func (d *Detector) update(round uint64, a, b Answers, matches, both int) {
 		d.pairs[k] = p
 	}
 	match, mismatch := agreement()
+	keep := math.Exp2(-float64(both) / recent)
+	p.Agreed, p.Compared = p.Agreed*keep+float64(matches), p.Compared*keep+float64(both)
 	p.Evidence = min(2*threshold, max(0, p.Evidence+match*float64(matches)+mismatch*float64(both-matches)))
 	if matches > 0 {
 		p.Seen = round
@@ -157,13 +164,13 @@ func (d *Detector) update(round uint64, a, b Answers, matches, both int) {
 		}
 		return
 	}
-	p.Together = p.Together.plus(a.Now).plus(b.Now)
+	p.A.Since, p.B.Since = p.A.Since.plus(a.Now), p.B.Since.plus(b.Now)
 	p.A.Latency, p.B.Latency = p.A.Latency.plus(a.Latency), p.B.Latency.plus(b.Latency)
 	if p.Evidence >= threshold {
 		p.Matches = true
 	}
-	if p.Matches && p.Copy == "" {
-		p.Copy = judge(p.A, p.B, p.Together)
+	if p.Matches && (p.Copy == "" || !p.settled()) {
+		p.Copy = p.judge()
 	}
 }
 
@@ -179,12 +186,17 @@ func (d *Detector) forget(round uint64) {
 	}
 }
 
-// judge returns the ID of the copy.
-func judge(a, b Side, together Record) string {
-	low, _ := together.bounds()
-	better := cmp.Or(
-		cmp.Compare(b.changed(low, a), a.changed(low, b)),
-		cmp.Compare(a.known(), b.known()),
+// settled tells whether enough was seen since the two first agreed for the judgement to stay.
+func (p *Pair) settled() bool { return min(p.A.Since.Asked, p.B.Since.Asked) >= settledAfter }
+
+// judge returns the ID of the copy, "" while it is not known.
+func (p *Pair) judge() string {
+	a, b := p.A, p.B
+	better := cmp.Or(cmp.Compare(b.changed(a), a.changed(b)), cmp.Compare(a.known(), b.known()))
+	if better == 0 && a.known() == 1 && 2*p.Agreed < p.Compared {
+		return "" // two with models of their own, of whom one takes little from the other and gains nothing
+	}
+	better = cmp.Or(better,
 		cmp.Compare(a.standing(), b.standing()),
 		cmp.Compare(b.Miner.First, a.Miner.First),
 		cmp.Compare(b.Miner.Registered, a.Miner.Registered),
@@ -196,16 +208,21 @@ func judge(a, b Side, together Record) string {
 	return a.Miner.ID
 }
 
-// changed is 1 if the record from before is clearly worse than what the pair has shown since, and it is not the other
-// that passes on answers: that takes longer than to give them.
-func (s Side) changed(together float64, other Side) int {
-	if s.Before.Asked == 0 || s.Latency.clearlyLess(other.Latency) {
+// changed is 1 if what the miner has shown since is clearly another quality than its record from before, for the better
+// by another's answers or for the worse. Who has become better and yet answers clearly faster than the other does not
+// pass on the other's answers.
+func (s Side) changed(other Side) int {
+	if s.Before.Asked == 0 {
 		return 0
 	}
-	if _, high := s.Before.bounds(); high < together {
+	beforeLow, beforeHigh := s.Before.bounds()
+	sinceLow, sinceHigh := s.Since.bounds()
+	switch {
+	case sinceHigh < beforeLow, sinceLow > beforeHigh && !s.Latency.clearlyLess(other.Latency):
 		return 1
+	default:
+		return 0
 	}
-	return 0
 }
 
 func (s Side) known() int {
@@ -230,7 +247,7 @@ func (d *Detector) Copies() map[string]string {
 	copies, evidence := map[string]string{}, map[string]float64{}
 	var matching []*Pair
 	for _, p := range d.pairs {
-		if p.Matches {
+		if p.Matches && p.Copy != "" {
 			matching = append(matching, p)
 		}
 	}

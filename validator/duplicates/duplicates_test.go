@@ -124,8 +124,8 @@ func TestACopyEarnsNothingAndTheOriginalAll(t *testing.T) {
 		"all answers":          of("good"),
 		"every second answer":  func(_ uint64, c int) string { return []string{"good", "own"}[c%2] },
 		"one answer in four":   func(_ uint64, c int) string { return []string{"good", "own", "own", "own"}[c%4] },
-		"every second round":   func(r uint64, _ int) string { return []string{"good", "own"}[r%2] },
-		"one round in four":    func(r uint64, _ int) string { return []string{"good", "own", "own", "own"}[r%4] },
+		"every second round":   func(r uint64, _ int) string { return []string{"own", "good"}[r%2] },
+		"one round in four":    func(r uint64, _ int) string { return []string{"own", "good", "own", "own"}[r%4] },
 		"leaves out the rest":  func(_ uint64, c int) string { return []string{"good", ""}[c%2] },
 		"changes its original": func(r uint64, _ int) string { return []string{"good", "second"}[r/20%2] },
 	}
@@ -216,6 +216,41 @@ func TestWhoMixesTwoMinersJoinsThemNot(t *testing.T) {
 	require.Len(t, copies, 1)
 }
 
+// TestABetterMinerCannotHarmAWorseOne: it takes on some of its answers, or all, so that the two match.
+func TestABetterMinerCannotHarmAWorseOne(t *testing.T) {
+	for name, test := range map[string]struct {
+		source func(uint64, int) string
+		score  float64
+		copies map[string]string
+	}{
+		"some": {func(_ uint64, c int) string { return []string{"a", "best", "best", "best"}[c%4] }, 0.955, map[string]string{}},
+		"all":  {of("a"), 0.9, map[string]string{"00002": "00001"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld()
+			a, best := honest(1, "a"), honest(2, "best")
+			best.score = 0.97
+			w.play(30, a, best)
+			best.source, best.score = test.source, test.score
+			w.play(60, a, best)
+			require.Equal(t, test.copies, w.detector.Copies())
+		})
+	}
+}
+
+// TestASquatterThatWasNearlyAsGood is found out by and by.
+func TestASquatterThatWasNearlyAsGood(t *testing.T) {
+	w := newWorld()
+	squatter := honest(1, "own")
+	squatter.score = 0.9
+	w.play(30, squatter)
+	squatter.source, squatter.score, squatter.seconds = of("good"), 0.95, 0.03
+	newcomer := honest(9, "good")
+	newcomer.score = 0.95
+	w.play(40, squatter, newcomer)
+	require.Equal(t, map[string]string{"00001": "00009"}, w.detector.Copies())
+}
+
 func TestAGrieferTakesNothing(t *testing.T) {
 	w := newWorld()
 	good := honest(5, "good")
@@ -237,7 +272,7 @@ func TestWhatIsKnownOutlivesARestartAndARest(t *testing.T) {
 	good := honest(5, "good")
 	w.play(20, good)
 	thief := honest(9, "good")
-	w.play(10, good, thief)
+	w.play(40, good, thief)
 	require.Contains(t, w.detector.Copies(), "00009")
 
 	saved, err := json.Marshal(w.detector.Pairs())

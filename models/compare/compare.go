@@ -236,3 +236,25 @@ func Probabilities(t models.Tensor) bool {
 	values := floats(t)
 	return values != nil && !slices.ContainsFunc(values, func(v float64) bool { return !(v >= 0 && v <= 1) })
 }
+
+// Gap returns the least difference between the two largest numbers of any row, that is, along the last dimension: how
+// surely a label follows from them. It is +Inf where rows have fewer than two.
+func Gap(t models.Tensor) float64 {
+	least := math.Inf(1)
+	values := floats(t)
+	if len(t.Shape) == 0 || t.Shape[len(t.Shape)-1] < 2 {
+		return least
+	}
+	for row := range slices.Chunk(values, int(t.Shape[len(t.Shape)-1])) {
+		first, second := math.Inf(-1), math.Inf(-1)
+		for _, v := range row {
+			if v > first {
+				first, second = v, first
+			} else if v > second {
+				second = v
+			}
+		}
+		least = min(least, first-second)
+	}
+	return least
+}

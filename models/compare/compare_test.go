@@ -113,6 +113,14 @@ func TestEveryOutputCounts(t *testing.T) {
 	require.ErrorIs(t, err, compare.ErrShape)
 }
 
+func TestGap(t *testing.T) {
+	rows := floats(0.5, 0.25, 0.25, 0.1, 0.5, 0.4)
+	rows.Shape = []int64{2, 3}
+	require.InDelta(t, 0.1, compare.Gap(rows), 1e-6)
+	require.Zero(t, compare.Gap(floats(1, 2, 2)))
+	require.True(t, math.IsInf(compare.Gap(floats(1)), 1))
+}
+
 func TestMeasuresMustSuit(t *testing.T) {
 	_, err := compare.New([]models.Tensor{labels(1)}, []compare.Scale{{Measure: compare.Relative}})
 	require.ErrorContains(t, err, "INT64")

@@ -17,18 +17,19 @@ import (
 
 // perSubnet is a flag that may differ between subnets: VALUE for all, or NETUID=VALUE for one, repeated.
 type perSubnet struct {
-	flag   string
-	values []string
+	flag     string
+	fallback string
+	values   []string
 }
 
 func (p *perSubnet) add(cmd *cobra.Command, flag, fallback, usage string) {
-	p.flag = flag
+	p.flag, p.fallback = flag, fallback
 	cmd.Flags().StringSliceVar(&p.values, flag, []string{fallback}, usage+"; NETUID=VALUE for one subnet, repeatable")
 }
 
 // of returns the value for a subnet: its own, else the one for all.
 func (p *perSubnet) of(netuid uint32) string {
-	all := ""
+	all := p.fallback // values for single subnets leave it in force for the others
 	for _, text := range p.values {
 		number, value, found := strings.Cut(text, "=")
 		if !found {

@@ -101,25 +101,30 @@ func (w *worker) pack(from, to int) {
 		rows := e.live[at:min(at+laneStep, len(e.live))]
 		wcur, bcur := w.wcur[at:][:len(rows)], w.bcur[at:][:len(rows)]
 		var weights, bonds [laneStep]*tile
-		for i := len(rows); i < laneStep; i++ {
+		var rest [laneStep]struct{ weights, bonds Row } // of each row
+		for i := range rest {
 			weights[i], bonds[i] = &d.none, &d.none
+			if i < len(rows) {
+				rest[i].weights, rest[i].bonds = rows[i].weights[wcur[i]:], rows[i].bonds[bcur[i]:]
+			}
 		}
 		for j := from; j < to; j += laneStep {
-			for i := range rows {
+			for i := range rest[:len(rows)] {
 				// The common case of take, for both: no pair is missing.
-				a, b := rows[i].weights[wcur[i]:], rows[i].bonds[bcur[i]:]
-				if fullTile(a, j) && fullTile(b, j) {
-					weights[i], bonds[i] = (*tile)(a), (*tile)(b)
-					wcur[i] += laneStep
-					bcur[i] += laneStep
+				r := &rest[i]
+				if fullTile(r.weights, j) && fullTile(r.bonds, j) {
+					weights[i], bonds[i] = (*tile)(r.weights), (*tile)(r.bonds)
+					r.weights, r.bonds = r.weights[laneStep:], r.bonds[laneStep:]
 					continue
 				}
-				weights[i] = take(a, &wcur[i], j, &d.scratch[0][i])
-				bonds[i] = take(b, &bcur[i], j, &d.scratch[1][i])
+				weights[i] = take(&r.weights, j, &d.scratch[0][i])
+				bonds[i] = take(&r.bonds, j, &d.scratch[1][i])
 			}
 			e.vectors.pack(d.packed[(j-from)*stride+at:], stride, &weights, &bonds)
 		}
 		for i := range rows {
+			wcur[i] = int32(len(rows[i].weights) - len(rest[i].weights))
+			bcur[i] = int32(len(rows[i].bonds) - len(rest[i].bonds))
 			w.mask(&rows[i], d.packed[at+i:], from, to)
 		}
 	}
@@ -131,11 +136,12 @@ func fullTile(row Row, j int) bool {
 	return len(row) >= laneStep && int(row[0].UID) == j && int(row[laneStep-1].UID) == j+laneStep-1
 }
 
-// take gives the next entries of a row, those toward the tile of columns from j on, and moves the cursor behind them.
-// Where entries are missing it copies what there is to scratch.
-func take(row Row, cursor *int32, j int, scratch *tile) *tile {
+// take gives the next entries of a row, those toward the tile of columns from j on, and takes them off what is left of
+// it. Where entries are missing it copies what there is to scratch.
+func take(rest *Row, j int, scratch *tile) *tile {
+	row := *rest
 	if fullTile(row, j) {
-		*cursor += laneStep
+		*rest = row[laneStep:]
 		return (*tile)(row)
 	}
 	*scratch = tile{}
@@ -143,7 +149,7 @@ func take(row Row, cursor *int32, j int, scratch *tile) *tile {
 	for ; n < len(row) && int(row[n].UID) < j+laneStep; n++ {
 		scratch[int(row[n].UID)-j] = row[n]
 	}
-	*cursor += int32(n)
+	*rest = row[n:]
 	return scratch
 }
 
@@ -174,9 +180,7 @@ func (w *worker) unpack(from, to int) {
 				entries := &d.tiles[i]
 				switch zeros := d.zeros[i]; zeros {
 				case 0:
-					for c, room := 0, (*tile)(e.bonds[end:]); c < laneStep; c++ {
-						room[c] = entries[c]
-					}
+					*(*tile)(e.bonds[end:]) = *entries
 					end += laneStep
 				case math.MaxUint8:
 				default:

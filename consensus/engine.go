@@ -231,13 +231,14 @@ func (e *Engine) readRows() error {
 		if _, ok := e.vectors.rowSum(in.Bonds[i], n); !ok {
 			return badRow("bonds", i, in.Bonds[i], n)
 		}
-		r := liveRow{uid: i, bonds: in.Bonds[i], skip: -1, keep: e.out.Permit[i], fresh: in.LastUpdate[i]}
+		var weights Row
 		if in.permitted(i) {
-			r.weights = in.Weights[i]
+			weights = in.Weights[i]
 		}
-		if len(r.weights)+len(r.bonds) == 0 {
+		if len(weights)+len(in.Bonds[i]) == 0 {
 			continue
 		}
+		r := liveRow{uid: i, weights: weights, bonds: in.Bonds[i], skip: -1, keep: e.out.Permit[i], fresh: in.LastUpdate[i]}
 		if i != in.OwnerUID {
 			r.skip = int32(i)
 		}

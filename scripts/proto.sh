@@ -11,7 +11,7 @@ any=google/protobuf/any.proto=github.com/cosmos/gogoproto/types/any
 # gocosmos writes below the full import path, whatever it is told.
 out=$(mktemp -d)
 trap 'rm -rf "$out"' EXIT
-chain=$(find proto/plexus -name '*.proto' | sort)
+chain=$(find proto/plexus -name '*.proto' -not -path 'proto/plexus/mechanism/*' | sort)
 protoc -I proto -I third_party/proto \
   --gocosmos_out="$out" --gocosmos_opt="plugins=grpc,M$any" \
   --grpc-gateway_out=. --grpc-gateway_opt="module=$module,logtostderr=true,allow_colon_final_segments=true" \
@@ -23,5 +23,13 @@ cp -r "$out/$module/." .
 protoc -I proto -I third_party/proto \
   --go_out=. --go_opt="module=$module,Monnx/onnx.proto=$module/proto/onnx" \
   --go-grpc_out=. --go-grpc_opt="module=$module" \
-  $(find proto/inference -name '*.proto' | sort) onnx/onnx.proto
+  $(find proto/inference proto/plexus/mechanism -name '*.proto' | sort) onnx/onnx.proto
+
+# The example of a mechanism in Python has its stubs beside it, and is left as it
+# is where Debian's protobuf-compiler-grpc is not installed.
+if plugin=$(command -v grpc_python_plugin); then
+  protoc -I proto --plugin="protoc-gen-grpc_python=$plugin" \
+    --python_out=examples/mechanism-python --grpc_python_out=examples/mechanism-python \
+    plexus/mechanism/v1/mechanism.proto
+fi
 gofmt -w proto

@@ -34,6 +34,9 @@ var hostile = sync.OnceValues(func() (string, error) {
 })
 
 func TestMain(m *testing.M) {
+	if path := os.Getenv("TEST_VALIDATOR_OF"); path != "" {
+		validatorOf(path)
+	}
 	code := m.Run()
 	if path, err := hostile(); err == nil {
 		os.RemoveAll(filepath.Dir(path))
@@ -324,5 +327,22 @@ func TestOutputIsBounded(t *testing.T) {
 	require.Contains(t, logged.String(), "lines_left_out=")
 	for _, line := range lines {
 		require.Less(t, len(line), maxLine+200)
+	}
+}
+
+// BenchmarkJudge is what one miner's answers to ten challenges cost, by way of a process.
+func BenchmarkJudge(b *testing.B) {
+	path, err := hostile()
+	require.NoError(b, err)
+	m, err := New(b.Context(), Options{Command: Command{Args: []string{path, "honest"}, MaxMemoryBytes: memory()}})
+	require.NoError(b, err)
+	defer m.Close()
+	round, err := m.Draw(b.Context(), 10)
+	require.NoError(b, err)
+	answers := answered(round)
+	for b.Loop() {
+		if _, err := round.Judge(b.Context(), answers); err != nil {
+			b.Fatal(err)
+		}
 	}
 }

@@ -56,6 +56,10 @@ test-sim: ## the chain under random operations: 5 seeds of 500 blocks, export an
 test-chaos: ## four nodes killed and parted for ten minutes (needs root for the partition)
 	go test -tags chaos ./e2e/chaos -v -count=1 -timeout 60m
 
+.PHONY: test-dishonest
+test-dishonest: runtime ## everybody dishonest at once in a network of real processes, and what they earn
+	PLEXUS_BINARY=$(CURDIR)/$(BINARY) go test -tags dishonest ./e2e/dishonest -v -count=1 -timeout 20m
+
 .PHONY: test-hostile
 test-hostile: runtime ## attack a miner for 30 minutes
 	PLEXUS_MINER_TEST_HOSTILE=30m go test -count=1 -timeout 40m -v -run HostileLoad ./miner

@@ -67,7 +67,7 @@ func start(o Options, folder string, run int, log *slog.Logger) (*process, error
 	}
 	p.conn = conn
 	p.session = session{client: mechanismv1.NewMechanismClient(conn), dead: p.exited, abandon: p.kill}
-	if err := limit(p.cmd.Process.Pid, o.Command.MaxMemoryBytes); err != nil {
+	if err := limit(p.cmd.Process.Pid, o.Command.MaxMemoryBytes); err != nil && !errors.Is(err, syscall.ESRCH) { // it may have ended at once
 		p.kill(err.Error())
 	}
 	go p.reap()

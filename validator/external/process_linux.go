@@ -20,7 +20,8 @@ func ownGroup() *syscall.SysProcAttr {
 }
 
 // limit bounds the private memory of a process and of those that it starts, and has none of it written to a core file. The
-// limit is of RLIMIT_DATA and not of RLIMIT_AS, because runtimes reserve address space that they never use.
+// limit is of RLIMIT_DATA and not of RLIMIT_AS, because runtimes reserve address space that they never use. What a process starts before the limit holds is
+// bounded by resident alone.
 func limit(pid int, bytes int64) error {
 	if err := unix.Prlimit(pid, unix.RLIMIT_CORE, &unix.Rlimit{}, nil); err != nil {
 		return fmt.Errorf("forbid core files: %w", err)

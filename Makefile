@@ -69,14 +69,15 @@ test-million: runtime ## memory of a miner over a million requests
 	PLEXUS_MINER_TEST_REQUESTS=1000000 go test -count=1 -timeout 40m -v -run MemoryStaysFlat ./miner
 
 .PHONY: test-foreign
-test-foreign: runtime ## a miner against grpcurl and ghz
+test-foreign: runtime ## a miner against grpcurl, ghz and KServe
 	scripts/foreign_clients.sh
 	PLEXUS_FOREIGN_CLIENTS=$(CURDIR)/bin/foreign go test -count=1 -v -run 'Grpcurl|Ghz|KServe' ./miner
 
 .PHONY: bench-serve
-bench-serve: runtime ## a miner beside a bare session loop
+bench-serve: runtime ## a miner beside a bare session loop; what batching brings
 	go test -run '^$$' -bench 'BenchmarkServe/50us' -benchtime 8000x ./miner
 	go test -run '^$$' -bench 'BenchmarkServe/5ms' -benchtime 200x ./miner
+	go test -run '^$$' -bench BenchmarkBatching -benchtime 3000x -timeout 20m ./miner
 
 .PHONY: lint
 lint: tools ## gofmt, go vet, staticcheck and the rules of state transitions

@@ -20,12 +20,16 @@ import (
 	"github.com/plexusnet/plexus/validator/mechanism"
 )
 
+// hostileFolder is where hostile was built; empty: no test has asked for it.
+var hostileFolder string
+
 // hostile builds the program of testdata/hostile, once.
 var hostile = sync.OnceValues(func() (string, error) {
 	folder, err := os.MkdirTemp("", "hostile")
 	if err != nil {
 		return "", err
 	}
+	hostileFolder = folder
 	path := filepath.Join(folder, "hostile")
 	if out, err := exec.Command("go", "build", "-o", path, "./testdata/hostile").CombinedOutput(); err != nil {
 		return "", fmt.Errorf("%w: %s", err, out)
@@ -38,8 +42,8 @@ func TestMain(m *testing.M) {
 		validatorOf(path)
 	}
 	code := m.Run()
-	if path, err := hostile(); err == nil {
-		os.RemoveAll(filepath.Dir(path))
+	if hostileFolder != "" {
+		os.RemoveAll(hostileFolder)
 	}
 	os.Exit(code)
 }

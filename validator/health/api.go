@@ -88,16 +88,62 @@ type Client struct {
 	MaxBytes int64        // of an answer; 0: DefaultMaxBytes
 }
 
-// Miners returns the health of a subnet's miners.
-func (c Client) Miners(ctx context.Context, netuid uint32) (s Subnet, err error) {
-	err = c.get(ctx, fmt.Sprintf("/v1/subnets/%d/miners", netuid), &s)
-	return s, err
+// Miners returns the health of a subnet's miners. An answer on another subnet, or with numbers that cannot be, is an error.
+func (c Client) Miners(ctx context.Context, netuid uint32) (Subnet, error) {
+	var s Subnet
+	if err := c.get(ctx, fmt.Sprintf("/v1/subnets/%d/miners", netuid), &s); err != nil {
+		return Subnet{}, err
+	}
+	if s.Netuid != netuid {
+		return Subnet{}, fmt.Errorf("%w at %s: asked about subnet %d, told about %d", ErrAPI, c.URL, netuid, s.Netuid)
+	}
+	for _, m := range s.Miners {
+		if err := m.check(); err != nil {
+			return Subnet{}, fmt.Errorf("%w at %s: %w", ErrAPI, c.URL, err)
+		}
+	}
+	return s, nil
 }
 
-// Miner returns the health of one miner.
-func (c Client) Miner(ctx context.Context, netuid uint32, uid uint16) (m Miner, err error) {
-	err = c.get(ctx, fmt.Sprintf("/v1/subnets/%d/miners/%d", netuid, uid), &m)
-	return m, err
+// Miner returns the health of one miner. An answer about another one, or with numbers that cannot be, is an error.
+func (c Client) Miner(ctx context.Context, netuid uint32, uid uint16) (Miner, error) {
+	var m Miner
+	if err := c.get(ctx, fmt.Sprintf("/v1/subnets/%d/miners/%d", netuid, uid), &m); err != nil {
+		return Miner{}, err
+	}
+	err := m.check()
+	if m.UID != uid {
+		err = fmt.Errorf("asked about uid %d, told about %d", uid, m.UID)
+	}
+	if err != nil {
+		return Miner{}, fmt.Errorf("%w at %s: %w", ErrAPI, c.URL, err)
+	}
+	return m, nil
+}
+
+// mostCount bounds what a window can have counted, so that sums over validators cannot overflow.
+const mostCount = 1 << 40
+
+// check reports numbers that no window gives: whoever publishes them is wrong about more.
+func (m Miner) check() error {
+	for name, share := range map[string]float64{"uptime": m.Uptime, "accuracy": m.Accuracy, "skill": m.Skill} {
+		if share < 0 || share > 1 {
+			return fmt.Errorf("uid %d: %s of %g, want 0 to 1", m.UID, name, share)
+		}
+	}
+	if l := m.Latency; l != nil && !(0 <= l.P50 && l.P50 <= l.P95 && l.P95 <= l.P99) {
+		return fmt.Errorf("uid %d: latencies of %g, %g and %g ms, want them to rise from 0", m.UID, l.P50, l.P95, l.P99)
+	}
+	counts := []int{m.Rounds, m.Asked, m.Answered}
+	for _, n := range m.Failures {
+		counts = append(counts, n)
+	}
+	for _, n := range counts {
+		if n < 0 || n > mostCount {
+			return fmt.Errorf("uid %d: a count of %d, want 0 to %d", m.UID, n, mostCount)
+		}
+	}
+	return nil
 }
 
 func (c Client) get(ctx context.Context, path string, into any) error {

@@ -6,6 +6,7 @@
 //
 //	mux.Handle("/", health.Handler(source))  // GET /v1/subnets, /v1/subnets/{netuid}/miners[/{uid}]
 //	report, err := health.Client{URL: "http://127.0.0.1:9600"}.Miners(ctx, 1)
+//	for _, miner := range health.Gather([]health.Subnet{report, another}) // what several validators say of each
 //
 // Percentiles are of the answers in the window, exact up to Sampled answers of each round. Uptime is the share of its
 // rounds in which a miner answered at all.

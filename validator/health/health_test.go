@@ -1,6 +1,7 @@
 package health
 
 import (
+	"net/http"
 	"net/http/httptest"
 	"testing"
 	"time"
@@ -90,4 +91,30 @@ func TestWhatIsPublishedIsRead(t *testing.T) {
 		require.NoError(t, resp.Body.Close())
 		require.Equal(t, status, resp.StatusCode, path)
 	}
+}
+
+// What is published by others is not believed because it is JSON.
+func TestAnswersThatCannotBeAreRefused(t *testing.T) {
+	for name, c := range map[string]struct{ answer, says string }{
+		"another subnet":    {`{"netuid": 4}`, "asked about subnet 3, told about 4"},
+		"uptime":            {`{"netuid": 3, "miners": [{"uid": 7, "uptime": 1.5}]}`, "uid 7: uptime of 1.5"},
+		"skill":             {`{"netuid": 3, "miners": [{"uid": 7, "skill": -1}]}`, "skill of -1"},
+		"latency":           {`{"netuid": 3, "miners": [{"uid": 7, "latency": {"p50_ms": 3, "p95_ms": 2, "p99_ms": 4}}]}`, "want them to rise"},
+		"count":             {`{"netuid": 3, "miners": [{"uid": 7, "asked": -1}]}`, "a count of -1"},
+		"too many failures": {`{"netuid": 3, "miners": [{"uid": 7, "failures": {"x": 9223372036854775807}}]}`, "a count of 9223372036854775807"},
+		"no number":         {`{"netuid": 3, "miners": [{"uid": "seven"}]}`, "cannot unmarshal"},
+		"something else":    {`<html>`, "invalid character"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(c.answer)) }))
+			defer server.Close()
+			_, err := Client{URL: server.URL}.Miners(t.Context(), 3)
+			require.ErrorIs(t, err, ErrAPI)
+			require.ErrorContains(t, err, c.says)
+		})
+	}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(`{"uid": 8}`)) }))
+	defer server.Close()
+	_, err := Client{URL: server.URL}.Miner(t.Context(), 3, 7)
+	require.ErrorContains(t, err, "asked about uid 7, told about 8")
 }

@@ -41,7 +41,7 @@ func Command() *cobra.Command {
 		Args:  cobra.NoArgs,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(startCommand())
+	cmd.AddCommand(startCommand(), healthCommand())
 	return cmd
 }
 

@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 
 	"github.com/plexusnet/plexus/models"
 	"github.com/plexusnet/plexus/models/tasks"
@@ -20,9 +19,9 @@ const DefaultFolder = "models"
 func Command() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "model",
-		Short: "Train, measure and sample models of the built-in tasks: digits, text, audio",
+		Short: "Train, measure, sample, quantize and calibrate models",
 	}
-	cmd.AddCommand(trainCommand(), evalCommand(), sampleCommand())
+	cmd.AddCommand(trainCommand(), evalCommand(), sampleCommand(), quantizeCommand(), calibrateCommand())
 	return cmd
 }
 
@@ -66,18 +65,6 @@ func challengeSeeds(cmd *cobra.Command, seed uint64) (func(task string) models.S
 	}
 	random, err := models.RandomSeed()
 	return func(string) models.Seed { return random }, err
-}
-
-// countFlag adds --count, which also answers to the name it had when there were only images.
-func countFlag(cmd *cobra.Command, value int, usage string) *int {
-	count := cmd.Flags().Int("count", value, usage)
-	cmd.Flags().SetNormalizeFunc(func(_ *pflag.FlagSet, name string) pflag.NormalizedName {
-		if name == "images" {
-			name = "count"
-		}
-		return pflag.NormalizedName(name)
-	})
-	return count
 }
 
 // outputFlag adds --output.

@@ -59,7 +59,7 @@ func TestTrainThenEval(t *testing.T) {
 	require.Empty(t, out)
 	require.Contains(t, told, "is there already")
 
-	out, _, err = run(t, "eval", saved, "--images", "500", "--"+library.Flag, path, "-o", "json")
+	out, _, err = run(t, "eval", saved, "--count", "500", "--"+library.Flag, path, "-o", "json")
 	require.NoError(t, err)
 	var measured []struct {
 		Model, SHA256 string
@@ -182,13 +182,23 @@ func TestBadFlagsAreExplained(t *testing.T) {
 			[]string{`no such grade of task text: "huge"`, "small, medium, large", "--model-version 0", "--held-out 0", `--output "xml"`}},
 		{"train a task of nobody's", []string{"train", "--task", "text,chess"}, []string{`"chess"`, "digits, text, audio"}},
 		{"train with a sheet of messages", []string{"train", "--task", "text", "--sample", "x.png"}, []string{"--sample is for the digits"}},
-		{"eval of nothing", []string{"eval", "--images", "0"}, []string{"--count 0"}},
+		{"eval of nothing", []string{"eval", "--count", "0"}, []string{"--count 0"}},
 		{"eval of a task of nobody's", []string{"eval", "--task", "chess"}, []string{`"chess"`}},
 		{"sample a task of nobody's", []string{"sample", "--task", "chess", "--out", "x"}, []string{`"chess"`}},
 		{"sample words nowhere", []string{"sample", "--task", "audio"}, []string{"--out", "--folder"}},
 		{"eval format", []string{"eval", "-o", "xml"}, []string{"text or json"}},
 		{"eval library", []string{"eval", "--" + library.Flag, "/no/such/library"}, []string{"/no/such/library"}},
 		{"sample nowhere", []string{"sample"}, []string{"--out", "--folder"}},
+		{"quantize to nobody's numbers", []string{"quantize", "a.onnx", "b.onnx", "--to", "fp12"}, []string{"--to", `"fp12"`, "int8-channels"}},
+		{"quantize nothing", []string{"quantize", "/no/such.onnx", "b.onnx", "--to", "int8"}, []string{"/no/such.onnx"}},
+		{"quantize a folder", []string{"quantize", ".", "b.onnx", "--to", "int8"}, []string{". is no file", "model.onnx"}},
+		{"quantize what is no model", []string{"quantize", "command_test.go", "b.onnx", "--to", "int8"}, []string{"command_test.go"}},
+		{"quantize format", []string{"quantize", "a.onnx", "b.onnx", "--to", "int8", "-o", "xml"}, []string{"text or json"}},
+		{"calibrate nothing", []string{"calibrate", "/no/such.onnx"}, []string{"/no/such.onnx"}},
+		{"calibrate what is no model", []string{"calibrate", "command_test.go"}, []string{"command_test.go"}},
+		{"calibrate without its spec", []string{"calibrate", "a.onnx", "--spec", "/no/such.yaml"}, []string{"--spec", "/no/such.yaml"}},
+		{"calibrate by what is no spec", []string{"calibrate", "a.onnx", "--spec", "command_test.go"}, []string{"--spec command_test.go", "challenge spec"}},
+		{"calibrate format", []string{"calibrate", "a.onnx", "-o", "xml"}, []string{"text or json"}},
 		{"sample nothing", []string{"sample", "--out", "x.png", "--count", "0"}, []string{"1 to 10000"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -51,7 +51,7 @@ and outputs it has, the same ones for each model of a task, and report how many 
 	f := cmd.Flags()
 	f.StringSliceVar(&named, "task", []string{allTasks}, "measure only models of these tasks: "+taskList())
 	f.StringVar(&e.library, library.Flag, "", "ONNX Runtime's shared library (default: search, see 'plexus runtime info')")
-	count := countFlag(cmd, 1000, "challenges to ask each model, 1 or more")
+	count := f.Int("count", 1000, "challenges to ask each model, 1 or more")
 	seed, output := seedFlag(cmd), outputFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if *count < 1 {

@@ -62,7 +62,7 @@ func sampleCommand() *cobra.Command {
 	f.StringVar(&o.task, "task", tasks.Names()[0], "task to draw from: "+taskList())
 	f.StringVar(&o.out, "out", "", "write all challenges to this file: .png, .txt or .wav by the task")
 	f.StringVar(&o.folder, "folder", "", "write single files and labels.csv into this folder")
-	count := countFlag(cmd, sampleCount, fmt.Sprintf("challenges to draw, 1 to %d", maxSamples))
+	count := f.Int("count", sampleCount, fmt.Sprintf("challenges to draw, 1 to %d", maxSamples))
 	f.IntVar(&o.columns, "columns", sampleColumns, "columns of the contact sheet")
 	seed, output := seedFlag(cmd), outputFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {

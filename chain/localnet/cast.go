@@ -72,8 +72,11 @@ func processNames() []string {
 // ports are the listeners of the network, all on loopback.
 type ports struct {
 	rpc, p2p, grpc, rest int
-	miners               map[string]int
+	members              map[string]int // by name: what a miner serves on, and a validator its API
 }
+
+// address is where a member listens.
+func (p ports) address(m member) string { return fmt.Sprintf("127.0.0.1:%d", p.members[m.name]) }
 
 // Places is where a running network can be found.
 type Places struct {
@@ -84,9 +87,17 @@ type Places struct {
 	GRPC    string `json:"grpc"` // host:port
 	RPC     string `json:"rpc"`  // URL
 	REST    string `json:"rest"` // URL
+	// Health is where validators publish how miners fare, in the order of the cast: URLs.
+	Health []string `json:"health"`
 }
 
 func places(dir string, p ports) Places {
+	var apis []string
+	for _, m := range cast() {
+		if m.role == RoleValidator {
+			apis = append(apis, "http://"+p.address(m))
+		}
+	}
 	return Places{
 		Dir:     dir,
 		Home:    filepath.Join(dir, nodeName),
@@ -95,6 +106,7 @@ func places(dir string, p ports) Places {
 		GRPC:    fmt.Sprintf("127.0.0.1:%d", p.grpc),
 		RPC:     fmt.Sprintf("tcp://127.0.0.1:%d", p.rpc),
 		REST:    fmt.Sprintf("http://127.0.0.1:%d", p.rest),
+		Health:  apis,
 	}
 }
 
@@ -186,10 +198,10 @@ func memberArgs(m member, o Options, at Places, netuid uint32) []string {
 
 // minerArgs start a miner on its own models. Connections are authenticated, as
 // between machines; who has no account may ask all the same.
-func minerArgs(m member, o Options, at Places, netuid uint32, port int) []string {
+func minerArgs(m member, o Options, at Places, netuid uint32, address string) []string {
 	args := append(memberArgs(m, o, at, netuid),
 		"--models", modelsOf(o.Dir, m),
-		"--listen", fmt.Sprintf("127.0.0.1:%d", port),
+		"--listen", address,
 		"--strangers", "open",
 		"--watch-interval", max(2*o.BlockTime, time.Second).String(),
 	)
@@ -200,8 +212,8 @@ func minerArgs(m member, o Options, at Places, netuid uint32, port int) []string
 }
 
 // validatorArgs start a validator that looks at the miners several times per
-// epoch.
-func validatorArgs(m member, o Options, at Places, netuid uint32) []string {
+// epoch, and publishes what it sees.
+func validatorArgs(m member, o Options, at Places, netuid uint32, address string) []string {
 	epoch := time.Duration(o.Tempo) * o.BlockTime
 	round := min(max(epoch/5, 500*time.Millisecond), 30*time.Second)
 	return append(memberArgs(m, o, at, netuid),
@@ -209,7 +221,8 @@ func validatorArgs(m member, o Options, at Places, netuid uint32) []string {
 		"--round-interval", round.String(),
 		"--deadline", round.String(),
 		"--poll-interval", (o.BlockTime / 2).String(),
-		"--api", "", "--metrics", "", // three of them share this machine
+		"--api", address,
+		"--metrics", "", // three of them share this machine
 	)
 }
 

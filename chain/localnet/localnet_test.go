@@ -291,7 +291,7 @@ func TestCast(t *testing.T) {
 func TestGenesisOfTheCastIsValid(t *testing.T) {
 	p, err := findPorts(cast())
 	require.NoError(t, err)
-	require.Len(t, p.miners, 4)
+	require.Len(t, p.members, 7)
 	dir := t.TempDir()
 	net, err := files.Write(spec(Options{Dir: dir}.withDefaults(), places(dir, p), p, timelock.NewSecretKey().Public().Bytes()))
 	require.NoError(t, err)
@@ -319,9 +319,10 @@ func TestWeightsAreHiddenAsAnEpochAllows(t *testing.T) {
 
 func TestArgumentsNameTheirOwn(t *testing.T) {
 	o := Options{Dir: "/net", Library: "/lib/ort.so"}.withDefaults()
-	at := places("/net", ports{grpc: 9})
+	at := places("/net", ports{grpc: 9, members: map[string]int{"validator-1": 9601, "validator-2": 9602, "validator-3": 9603}})
+	require.Equal(t, []string{"http://127.0.0.1:9601", "http://127.0.0.1:9602", "http://127.0.0.1:9603"}, at.Health)
 	m := cast()[3]
-	args := strings.Join(minerArgs(m, o, at, 1, 8500), " ")
+	args := strings.Join(minerArgs(m, o, at, 1, "127.0.0.1:8500"), " ")
 	require.Contains(t, args, "miner start --home /net/miner-small --node 127.0.0.1:9")
 	require.Contains(t, args, "--hotkey miner-small-hot --coldkey miner-small")
 	require.Contains(t, args, "--models /net/miner-small/models --listen 127.0.0.1:8500")
@@ -329,9 +330,10 @@ func TestArgumentsNameTheirOwn(t *testing.T) {
 	args = strings.Join(beaconArgs(o, at), " ")
 	require.Contains(t, args, "beacon run --home /net/beacon --node 127.0.0.1:9")
 	require.Contains(t, args, "--from beacon --key /net/beacon.key")
-	args = strings.Join(validatorArgs(cast()[0], o, at, 1), " ")
+	args = strings.Join(validatorArgs(cast()[0], o, at, 1, "127.0.0.1:9601"), " ")
 	require.Contains(t, args, "validator start --home /net/validator-1")
 	require.Contains(t, args, "--operator validator-1 --round-interval 2s")
+	require.Contains(t, args, "--api 127.0.0.1:9601 ")
 }
 
 func TestOptionsAreChecked(t *testing.T) {

@@ -104,11 +104,9 @@ func findPorts(all []member) (ports, error) {
 	if err != nil {
 		return ports{}, err
 	}
-	p := ports{rpc: free[0], p2p: free[1], grpc: free[2], rest: free[3], miners: map[string]int{}}
+	p := ports{rpc: free[0], p2p: free[1], grpc: free[2], rest: free[3], members: map[string]int{}}
 	for i, m := range all {
-		if m.role == RoleMiner {
-			p.miners[m.name] = free[4+i]
-		}
+		p.members[m.name] = free[4+i]
 	}
 	return p, nil
 }
@@ -225,21 +223,21 @@ func (n *stage) startMembers(ctx context.Context, role Role) error {
 
 func (n *stage) process(m member) supervisor.Process {
 	p := supervisor.Process{Name: m.name, Path: n.Binary, Env: environment(), Restarts: n.restarts(m.name)}
+	address := n.ports.address(m)
 	if m.role == RoleValidator {
-		p.Args = validatorArgs(m, n.Options, n.at, n.netuid)
+		p.Args = validatorArgs(m, n.Options, n.at, n.netuid, address)
 		return p
 	}
-	port := n.ports.miners[m.name]
-	p.Args = minerArgs(m, n.Options, n.at, n.netuid, port)
-	p.Ready = listens(port)
+	p.Args = minerArgs(m, n.Options, n.at, n.netuid, address)
+	p.Ready = listens(address)
 	p.ReadyTimeout = minerReady
 	return p
 }
 
-// listens is ready once somebody accepts connections on a port.
-func listens(port int) func(context.Context) error {
+// listens is ready once somebody accepts connections.
+func listens(address string) func(context.Context) error {
 	return func(ctx context.Context) error {
-		conn, err := new(net.Dialer).DialContext(ctx, "tcp", fmt.Sprintf("127.0.0.1:%d", port))
+		conn, err := new(net.Dialer).DialContext(ctx, "tcp", address)
 		if err == nil {
 			_ = conn.Close()
 		}

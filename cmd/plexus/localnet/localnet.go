@@ -182,6 +182,7 @@ func hints(p localnet.Places) string {
 		"A local Plexus network. While it runs, in another terminal:",
 		fmt.Sprintf("  %s model sample --folder digits --count 10", program),
 		fmt.Sprintf("  %s infer --netuid 1 --node %s digits/*.png", program, p.GRPC),
+		fmt.Sprintf("  %s miner health --netuid 1 --validator %s", program, strings.Join(p.Health, ",")),
 		fmt.Sprintf("  %s query subnet metagraph 1 --node %s", program, p.RPC),
 		fmt.Sprintf("  %s query subnet emission --node %s", program, p.RPC),
 		fmt.Sprintf("  %s tx bank send owner ADDRESS 1000000nplx --home %s", program, p.Home),

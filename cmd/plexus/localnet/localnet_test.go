@@ -56,8 +56,10 @@ func TestFolderOfHomeIsKept(t *testing.T) {
 }
 
 func TestHintsCanBeCopied(t *testing.T) {
-	text := hints(localnet.Places{Home: "/net/node", GRPC: "127.0.0.1:1", RPC: "tcp://127.0.0.1:2", REST: "http://127.0.0.1:3"})
+	text := hints(localnet.Places{Home: "/net/node", GRPC: "127.0.0.1:1", RPC: "tcp://127.0.0.1:2", REST: "http://127.0.0.1:3",
+		Health: []string{"http://127.0.0.1:4", "http://127.0.0.1:5"}})
 	require.Contains(t, text, "infer --netuid 1 --node 127.0.0.1:1 ")
 	require.Contains(t, text, "query subnet metagraph 1 --node tcp://127.0.0.1:2\n")
+	require.Contains(t, text, "miner health --netuid 1 --validator http://127.0.0.1:4,http://127.0.0.1:5\n")
 	require.Contains(t, text, "curl http://127.0.0.1:3/plexus/subnet/v1/subnets/1/metagraph\n")
 }

@@ -230,9 +230,6 @@ func (s *healthSettings) ask(ctx context.Context, client *http.Client, wanted fu
 				return nil
 			}
 			report.Miners = slices.DeleteFunc(report.Miners, func(m health.Miner) bool { return !wanted(m) })
-			for k := range report.Miners {
-				report.Miners[k].Scores = nil // one for each round: more than is shown
-			}
 			reports[i] = report
 			found.Validators[i] = source{URL: at, Hotkey: report.Hotkey, Height: report.Height, Round: report.Round, At: report.At}
 			return nil

@@ -95,6 +95,7 @@ func TestHealthSumsUpWhatValidatorsPublish(t *testing.T) {
 	require.Equal(t, map[string]int{"unavailable": 8}, m.Failures)
 	require.Equal(t, map[string]int{"unlike itself": 1}, m.Flags)
 	require.Equal(t, map[string]int{"copy of uid 3": 2}, found.Miners[1].Flags)
+	require.Equal(t, observed(3, "plx1miner", 10), m.Opinions[0].Miner, "with the scores of its rounds")
 
 	out, err = runHealth(from...)
 	require.NoError(t, err)

@@ -40,7 +40,8 @@
 //	skill  = max(0, (a - chance) / (1 - chance))
 //	weight = skill ^ Sharpness
 //
-// where chance is the mechanism's mean score of guessing, such as 1/10 for ten classes: who guesses gets exactly nothing, and the last few
-// per cent of accuracy, which are the hard ones, are worth more than the first. If nobody is better than chance, the
+// where chance is the mechanism's mean score of guessing, such as 1/10 for ten classes, and at least the a of who scored
+// nothing: who guesses or never was right gets exactly nothing, and the last few per cent of accuracy, which are the hard
+// ones, are worth more than the first. If nobody is better than chance, the
 // validator gives its whole weight to itself, which counts for nobody: the miners' part of the epoch is burned.
 package validator

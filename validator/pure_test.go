@@ -251,6 +251,11 @@ func TestSkill(t *testing.T) {
 	require.Less(t, w.Skill(evidence(19, 20)), w.Skill(evidence(475, 500)), "the same accuracy on less evidence")
 	require.Less(t, w.Skill(evidence(500, 500)), 1.0)
 	require.Zero(t, Weigher{Chance: 1}.Skill(evidence(5, 5)))
+	for _, asked := range []float64{0.5, 1, 32, 500} {
+		require.Zero(t, Weigher{}.Skill(evidence(0, asked)), "nothing right, where guessing earns nothing")
+		require.Positive(t, Weigher{}.Skill(evidence(asked/2, asked)))
+	}
+	require.Empty(t, Weigher{}.Weigh(map[uint16]Evidence{0: evidence(0, 32), 1: evidence(0, 64)}, 1, 65535), "a subnet of banned miners only")
 }
 
 func TestSkillNeverFallsWithMoreRightAnswers(t *testing.T) {

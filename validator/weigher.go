@@ -34,9 +34,12 @@ func (w Weigher) Skill(e Evidence) float64 {
 	if quantile <= 0 || quantile >= 1 {
 		quantile = DefaultQuantile
 	}
-	right := min(max(e.Right, 0), e.Asked)
-	accuracy := distuv.Beta{Alpha: 1 + right, Beta: 1 + e.Asked - right}.Quantile(quantile)
-	return max(0, (accuracy-w.Chance)/(1-w.Chance))
+	least := func(right float64) float64 {
+		return distuv.Beta{Alpha: 1 + right, Beta: 1 + e.Asked - right}.Quantile(quantile)
+	}
+	// Where chance is 0, the prior alone would pay those who never were right: the banned, and the absent.
+	chance := max(w.Chance, least(0))
+	return max(0, (least(min(max(e.Right, 0), e.Asked))-chance)/(1-chance))
 }
 
 // Weigh returns the weights of a row, in order of uid, the largest 65535. None is over maxWeight (a u16 share of the

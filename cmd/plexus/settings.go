@@ -4,8 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -21,7 +23,8 @@ const settingsFile = "config/plexus.toml"
 // value from the environment, else from the settings file. The flag
 // --max-burn of `plexus miner start` is PLEXUS_MINER_MAX_BURN, or
 // PLEXUS_MAX_BURN for whichever command has it, and max-burn in section
-// [miner], or at the top of the file.
+// [miner], or at the top of the file. A flag that may differ between subnets
+// has its value for subnet 1 in section [miner.subnet.1].
 func applySettings(cmd *cobra.Command) error {
 	home, err := homeOf(cmd)
 	if err != nil {
@@ -37,7 +40,11 @@ func applySettings(cmd *cobra.Command) error {
 		if f.Changed || f.Name == "help" {
 			return
 		}
-		value, source, found := lookUp(section, f.Name, file)
+		value, source, found := fromEnvironment(section, f.Name)
+		if !found {
+			faults = append(faults, applySubnets(section, f, file))
+			value, source, found = fromFile(section, f.Name, file)
+		}
 		if !found {
 			return
 		}
@@ -45,6 +52,32 @@ func applySettings(cmd *cobra.Command) error {
 			faults = append(faults, fmt.Errorf("%s: %w", source, err))
 		}
 	})
+	return errors.Join(faults...)
+}
+
+// perSubnet is implemented by flags that may differ between subnets.
+type perSubnet interface {
+	SetFor(netuid, value string) error
+}
+
+// applySubnets gives a flag the values that sections of single subnets have.
+func applySubnets(section string, f *pflag.Flag, file *viper.Viper) error {
+	var faults []error
+	for _, netuid := range slices.Sorted(maps.Keys(file.GetStringMap(section + ".subnet"))) {
+		key := section + ".subnet." + netuid + "." + f.Name
+		if !file.IsSet(key) {
+			continue
+		}
+		flag, ok := f.Value.(perSubnet)
+		if !ok {
+			faults = append(faults, fmt.Errorf("key %s of %s: --%s is the same for all subnets: set it in section [%s]", key, file.ConfigFileUsed(), f.Name, section))
+			continue
+		}
+		if err := flag.SetFor(netuid, asFlag(file.Get(key))); err != nil {
+			faults = append(faults, fmt.Errorf("key %s of %s: %w", key, file.ConfigFileUsed(), err))
+		}
+		f.Changed = true
+	}
 	return errors.Join(faults...)
 }
 
@@ -71,8 +104,8 @@ func readSettings(path string) (*viper.Viper, error) {
 	return file, nil
 }
 
-// lookUp finds the value of a flag and names where it stands.
-func lookUp(section, flag string, file *viper.Viper) (value, source string, found bool) {
+// fromEnvironment finds the value of a flag and names the variable.
+func fromEnvironment(section, flag string) (value, source string, found bool) {
 	upper := strings.NewReplacer("-", "_", ".", "_")
 	for _, name := range []string{section + "_" + flag, flag} {
 		variable := envPrefix + "_" + strings.ToUpper(upper.Replace(name))
@@ -80,6 +113,11 @@ func lookUp(section, flag string, file *viper.Viper) (value, source string, foun
 			return value, "environment variable " + variable, true
 		}
 	}
+	return "", "", false
+}
+
+// fromFile finds the value of a flag in the settings file and names its key.
+func fromFile(section, flag string, file *viper.Viper) (value, source string, found bool) {
 	for _, key := range []string{section + "." + flag, flag} {
 		if file.IsSet(key) {
 			return asFlag(file.Get(key)), "key " + key + " of " + file.ConfigFileUsed(), true

@@ -22,6 +22,8 @@ import (
 	"github.com/plexusnet/plexus/client/oip"
 	"github.com/plexusnet/plexus/client/onchain"
 	"github.com/plexusnet/plexus/cmd/plexus/chainflags"
+	"github.com/plexusnet/plexus/models/ort"
+	"github.com/plexusnet/plexus/models/ort/library"
 	"github.com/plexusnet/plexus/validator"
 	"github.com/plexusnet/plexus/validator/alert"
 	"github.com/plexusnet/plexus/validator/health"
@@ -57,6 +59,8 @@ type settings struct {
 	webhook   string
 	alertEach time.Duration
 	rewards   rewards
+	library   string
+	models    int64
 	options   validator.Options
 }
 
@@ -66,7 +70,9 @@ func startCommand() *cobra.Command {
 		Use:   "start",
 		Short: "Challenge the miners of subnets, score their answers and set weights every epoch",
 		Example: `  plexus validator start --netuid 1 --hotkey validator1 --coldkey operator --operator operator --max-burn 2plx
-  plexus validator start --netuid 1 --netuid 2 --task 2=text --metric 2=f1 --hotkey validator1 --webhook https://hooks.example/T0`,
+  plexus validator start --netuid 1 --netuid 2 --task 2=text --metric 2=f1 --hotkey validator1 --webhook https://hooks.example/T0
+  plexus validator start --netuid 3 --mechanism replay --pinned-model model.onnx --pinned-sha256 6f1c... --hotkey validator1
+  plexus validator start --netuid 4 --mechanism external --external-command "python3 mechanism.py" --hotkey validator1`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cmd.SilenceUsage = true
@@ -101,6 +107,8 @@ func (s *settings) addWho(cmd *cobra.Command) {
 func (s *settings) addWhat(cmd *cobra.Command) {
 	f, defaults := cmd.Flags(), validator.DefaultOptions()
 	s.rewards.add(cmd)
+	f.StringVar(&s.library, library.Flag, "", "replay: ONNX Runtime's shared library (default: searched, see: plexus runtime info)")
+	f.Int64Var(&s.models, "memory-limit", ort.DefaultMaxMemoryBytes, "replay: bytes that pinned models and their cheaper versions, ten of each, may hold for weights and tensors")
 	f.DurationVar(&s.options.RoundInterval, "round-interval", defaults.RoundInterval, "from the start of a round to the start of the next")
 	f.IntVar(&s.options.Challenges, "challenges", defaults.Challenges, "fresh challenges per round, the same for every miner")
 	f.DurationVar(&s.options.Deadline, "deadline", defaults.Deadline, "what a miner gets to answer all challenges of a round")
@@ -135,7 +143,7 @@ func (s *settings) start(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	if err := s.check(); err != nil {
+	if err := s.check(cmd); err != nil {
 		return err
 	}
 	maxBurn, err := amount.Parse(s.maxBurn)
@@ -152,13 +160,14 @@ func (s *settings) start(cmd *cobra.Command) error {
 	if coldkey != nil && operator != nil && coldkey.Address() != operator.Address() {
 		return fmt.Errorf("--coldkey %s and --operator %s are different accounts: a hotkey belongs to the account that registered it, and only that one can bind it", s.coldkey, s.operator)
 	}
+	maker := s.maker(cmd, log)
+	defer maker.Close()
 	var fleet validator.Fleet
 	for _, netuid := range s.netuids {
-		m, err := s.rewards.of(uint32(netuid))
+		m, err := maker.of(ctx, uint32(netuid))
 		if err != nil {
 			return err
 		}
-		defer m.Close()
 		fleet = append(fleet, &validator.Validator{Mechanism: m, Bind: operator != nil, Options: s.options, Log: log,
 			Member: membership.Member{Netuid: uint32(netuid), Hotkey: hotkey.Address(), HotkeyName: s.hotkey,
 				CanRegister: coldkey != nil, MaxBurn: maxBurn, Log: log}})
@@ -258,6 +267,19 @@ func (s *settings) shopper(cmd *cobra.Command, signer *chainclient.Signer) (oip.
 	return oip.NodeIdentity(key, chainID, signer)
 }
 
+// maker makes the subnets' mechanisms. Calibrations are kept beside the store.
+func (s *settings) maker(cmd *cobra.Command, log *slog.Logger) *maker {
+	m := &maker{rewards: &s.rewards, challenges: s.options.Challenges, library: s.library, memory: s.models, log: log}
+	folder, err := dataFolder(cmd)
+	if s.store != "" {
+		folder, err = filepath.Dir(s.store), nil
+	}
+	if err == nil {
+		m.calibrations = filepath.Join(folder, "calibrations")
+	}
+	return m
+}
+
 // openStore opens the file of the validator, by default in its home folder.
 func (s *settings) openStore(cmd *cobra.Command) (*store.Store, error) {
 	if s.store != "" {
@@ -282,18 +304,18 @@ func dataFolder(cmd *cobra.Command) (string, error) {
 	return filepath.Join(home, "data"), nil
 }
 
-func (s *settings) check() error {
+func (s *settings) check(cmd *cobra.Command) error {
 	var errs []error
 	sorted := slices.Sorted(slices.Values(s.netuids))
 	if len(sorted) == 0 || sorted[0] == 0 || sorted[len(sorted)-1] > math.MaxUint32 || len(slices.Compact(sorted)) != len(s.netuids) {
 		errs = append(errs, errors.New("--netuid: want the numbers of subnets, 1 or more, each once"))
 	}
-	errs = append(errs, s.rewards.check(s.netuids))
+	errs = append(errs, s.rewards.check(cmd, s.netuids))
 	if !(s.options.Shopped > 0 && s.options.Shopped <= 1) {
 		errs = append(errs, fmt.Errorf("--shopped %g: want more than 0 and at most 1", s.options.Shopped))
 	}
-	if s.options.MaxAnswer < 1 || s.memory < 1 || s.options.Window < 1 || s.options.Ban <= 0 || s.options.Behind <= 0 || s.alertEach <= 0 {
-		errs = append(errs, errors.New("--max-message-bytes, --max-memory-bytes, --health-window, --ban, --behind and --alert-interval: want more than 0"))
+	if s.options.MaxAnswer < 1 || s.memory < 1 || s.models < 1 || s.options.Window < 1 || s.options.Ban <= 0 || s.options.Behind <= 0 || s.alertEach <= 0 {
+		errs = append(errs, errors.New("--max-message-bytes, --max-memory-bytes, --memory-limit, --health-window, --ban, --behind and --alert-interval: want more than 0"))
 	}
 	if s.options.Challenges < 1 || s.options.Miners < 1 || s.options.InFlight < 1 {
 		errs = append(errs, errors.New("--challenges, --parallel and --in-flight: want 1 or more"))

@@ -12,7 +12,9 @@ import (
 	chainclient "github.com/plexusnet/plexus/chain/client"
 )
 
-func TestStartRefusesWhatCannotWork(t *testing.T) {
+// newKeyring makes a keyring of three keys and returns its folder.
+func newKeyring(t *testing.T) string {
+	t.Helper()
 	folder := t.TempDir()
 	kr, err := chainclient.OpenKeyring(folder, keyring.BackendTest, nil)
 	require.NoError(t, err)
@@ -20,6 +22,11 @@ func TestStartRefusesWhatCannotWork(t *testing.T) {
 		_, _, err = kr.NewMnemonic(name, keyring.English, "m/44'/118'/0'/0/0", "", hd.Secp256k1)
 		require.NoError(t, err)
 	}
+	return folder
+}
+
+func TestStartRefusesWhatCannotWork(t *testing.T) {
+	folder := newKeyring(t)
 	tests := map[string]struct {
 		args []string
 		says []string

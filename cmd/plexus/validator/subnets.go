@@ -6,116 +6,114 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/plexusnet/plexus/models/tasks"
-	"github.com/plexusnet/plexus/validator/mechanism"
+	"github.com/plexusnet/plexus/validator/external"
 	"github.com/plexusnet/plexus/validator/mechanism/accuracy"
+	"github.com/plexusnet/plexus/validator/replay"
 )
-
-// perSubnet is a flag that may differ between subnets: VALUE for all, or NETUID=VALUE for one, repeated.
-type perSubnet struct {
-	flag     string
-	fallback string
-	values   []string
-}
-
-func (p *perSubnet) add(cmd *cobra.Command, flag, fallback, usage string) {
-	p.flag, p.fallback = flag, fallback
-	cmd.Flags().StringSliceVar(&p.values, flag, []string{fallback}, usage+"; NETUID=VALUE for one subnet, repeatable")
-}
-
-// of returns the value for a subnet: its own, else the one for all.
-func (p *perSubnet) of(netuid uint32) string {
-	all := p.fallback // values for single subnets leave it in force for the others
-	for _, text := range p.values {
-		number, value, found := strings.Cut(text, "=")
-		if !found {
-			all = text
-		} else if number == strconv.FormatUint(uint64(netuid), 10) {
-			return value
-		}
-	}
-	return all
-}
-
-// check refuses values for subnets that are not validated.
-func (p *perSubnet) check(netuids []uint) error {
-	for _, text := range p.values {
-		number, _, found := strings.Cut(text, "=")
-		if !found {
-			continue
-		}
-		netuid, err := strconv.ParseUint(number, 10, 32)
-		if err != nil || !slices.Contains(netuids, uint(netuid)) {
-			return fmt.Errorf("--%s %s: want VALUE, or NETUID=VALUE with one of the subnets of --netuid", p.flag, text)
-		}
-	}
-	return nil
-}
-
-// duration reads the value for a subnet as a time.
-func (p *perSubnet) duration(netuid uint32) (time.Duration, error) {
-	d, err := time.ParseDuration(p.of(netuid))
-	if err != nil {
-		return 0, fmt.Errorf("--%s %q: want a time such as 50ms: %w", p.flag, p.of(netuid), err)
-	}
-	return d, nil
-}
 
 // rewards say what a subnet's miners are paid for.
 type rewards struct {
-	mechanism, task, metric, target, late perSubnet
+	mechanism perSubnet
+
+	// of accuracy and replay
+	target, late perSubnet
+	// of accuracy
+	task, metric perSubnet
+	// of replay
+	pinned, sha256, spec, rate perSubnet
+	// of external
+	command, folder, environment, address, authority, keyHash, cert, key perSubnet
+	memory, message, parallel, starting, calling, expiry                 perSubnet
+}
+
+// mechanisms are those that there are.
+func mechanisms() []string { return []string{accuracy.Name, replay.Name, external.Name} }
+
+// flagsOf returns the flags that a mechanism reads.
+func (r *rewards) flagsOf(name string) []*perSubnet {
+	switch name {
+	case accuracy.Name:
+		return []*perSubnet{&r.task, &r.metric, &r.target, &r.late}
+	case replay.Name:
+		return []*perSubnet{&r.pinned, &r.sha256, &r.spec, &r.rate, &r.target, &r.late}
+	case external.Name:
+		return []*perSubnet{&r.command, &r.folder, &r.environment, &r.address, &r.authority, &r.keyHash, &r.cert, &r.key,
+			&r.memory, &r.message, &r.parallel, &r.starting, &r.calling, &r.expiry}
+	default:
+		return nil
+	}
 }
 
 func (r *rewards) add(cmd *cobra.Command) {
-	r.mechanism.add(cmd, "mechanism", accuracy.Name, "what the subnet rewards: accuracy")
-	r.task.add(cmd, "task", tasks.Names()[0], "kind of challenges: "+strings.Join(tasks.Names(), ", "))
-	r.metric.add(cmd, "metric", string(accuracy.Accuracy), "what answers are measured by: accuracy, f1, logloss or rmse")
-	r.target.add(cmd, "latency-target", "0s", "latency of an answer up to which nothing is taken off its score")
-	r.late.add(cmd, "latency-deadline", "0s", "latency at which nothing of the score is left; 0s: latency does not count")
+	r.mechanism.add(cmd, "mechanism", accuracy.Name, "what the subnet rewards: "+strings.Join(mechanisms(), ", "))
+	r.target.add(cmd, "latency-target", "0s", "latency of an answer up to which nothing is taken off its score (replay: 50ms where 0s)")
+	r.late.add(cmd, "latency-deadline", "0s", "latency at which nothing of the score is left; 0s: latency does not count (replay: 2s)")
+	r.task.add(cmd, "task", tasks.Names()[0], "accuracy: kind of challenges: "+strings.Join(tasks.Names(), ", "))
+	r.metric.add(cmd, "metric", string(accuracy.Accuracy), "accuracy: what answers are measured by: accuracy, f1, logloss or rmse")
+	r.addReplay(cmd)
+	r.addExternal(cmd)
 }
 
-func (r *rewards) check(netuids []uint) error {
-	var errs []error
-	for _, p := range []*perSubnet{&r.mechanism, &r.task, &r.metric, &r.target, &r.late} {
-		errs = append(errs, p.check(netuids))
+func (r *rewards) addReplay(cmd *cobra.Command) {
+	for _, p := range []*perSubnet{&r.pinned, &r.spec} {
+		p.whole = true // names of files may hold commas
+	}
+	r.pinned.add(cmd, "pinned-model", "", "replay: ONNX file of the model that the subnet pins")
+	r.sha256.add(cmd, "pinned-sha256", "", "replay: SHA-256 by which the subnet's owner names the model, 64 hexadecimal digits")
+	r.spec.add(cmd, "challenge-spec", "", "replay: YAML file in which the owner describes the model's inputs (default: inferred)")
+	r.rate.add(cmd, "target-rate", "0", "replay: exact answers per second up to which throughput counts; 0: it does not")
+}
+
+func (r *rewards) addExternal(cmd *cobra.Command) {
+	for _, p := range []*perSubnet{&r.command, &r.folder, &r.environment, &r.authority, &r.cert, &r.key} {
+		p.whole = true
+	}
+	r.command.add(cmd, "external-command", "", `external: program to start and its arguments, parted by spaces, or as a JSON list`)
+	r.folder.add(cmd, "external-folder", "", "external: folder that the program works in (default: the validator's)")
+	r.environment.add(cmd, "external-env", "", "external: variables that the program sees besides PATH, HOME, LANG, LC_ALL and TZ: NAME or NAME=value, parted by spaces")
+	r.address.add(cmd, "external-address", "", "external: address of a program that runs, host:port or unix:PATH; TLS beyond this machine")
+	r.authority.add(cmd, "external-ca", "", "external: PEM file of authorities that vouch for the address")
+	r.keyHash.add(cmd, "external-key-hash", "", "external: or the SHA-256 of the program's public key (SPKI), hexadecimal")
+	r.cert.add(cmd, "external-cert", "", "external: PEM file of the certificate that the validator shows to the program")
+	r.key.add(cmd, "external-key", "", "external: PEM file of its private key")
+	r.memory.add(cmd, "external-memory", strconv.Itoa(external.DefaultMaxMemoryBytes), "external: bytes that a started program may hold; -1: no bound")
+	r.message.add(cmd, "external-message-bytes", strconv.Itoa(external.DefaultMaxMessageBytes), "external: largest message to and from the program")
+	r.parallel.add(cmd, "external-parallel", strconv.Itoa(external.DefaultParallel), "external: miners that the program scores at once")
+	r.starting.add(cmd, "external-start-timeout", external.DefaultStartTimeout.String(), "external: until the program says what it is")
+	r.calling.add(cmd, "external-call-timeout", external.DefaultCallTimeout.String(), "external: for one call; a started program that misses it is ended and started again")
+	r.expiry.add(cmd, "external-expiry", external.DefaultExpiry.String(), "external: after which a round is not scored any more")
+}
+
+// check refuses what no subnet is validated by.
+func (r *rewards) check(cmd *cobra.Command, netuids []uint) error {
+	errs := []error{r.mechanism.check(netuids)}
+	used := map[string]bool{} // flags that a subnet's mechanism reads
+	for _, netuid := range netuids {
+		for _, p := range r.flagsOf(r.mechanism.of(uint32(netuid))) {
+			used[p.flag] = true
+		}
+	}
+	seen := map[string]bool{}
+	for _, name := range mechanisms() {
+		for _, p := range r.flagsOf(name) {
+			if seen[p.flag] {
+				continue
+			}
+			seen[p.flag] = true
+			errs = append(errs, p.check(netuids))
+			if cmd.Flags().Changed(p.flag) && !used[p.flag] {
+				errs = append(errs, fmt.Errorf("--%s is for --mechanism %s, by which no subnet is validated here", p.flag, strings.Join(r.readers(p), " and ")))
+			}
+		}
 	}
 	return errors.Join(errs...)
 }
 
-// of makes the mechanism of a subnet.
-func (r *rewards) of(netuid uint32) (mechanism.Mechanism, error) {
-	m, err := r.build(netuid)
-	if err != nil {
-		return nil, fmt.Errorf("subnet %d: %w", netuid, err)
-	}
-	return m, nil
-}
-
-func (r *rewards) build(netuid uint32) (mechanism.Mechanism, error) {
-	switch name := r.mechanism.of(netuid); name {
-	case accuracy.Name:
-		return r.accuracy(netuid)
-	default:
-		return nil, fmt.Errorf("--mechanism %q: want %s", name, accuracy.Name)
-	}
-}
-
-func (r *rewards) accuracy(netuid uint32) (mechanism.Mechanism, error) {
-	kind, err := tasks.ByName(r.task.of(netuid))
-	if err != nil {
-		return nil, fmt.Errorf("--task: %w", err)
-	}
-	target, err := r.target.duration(netuid)
-	if err != nil {
-		return nil, err
-	}
-	late, err := r.late.duration(netuid)
-	if err != nil {
-		return nil, err
-	}
-	return accuracy.New(kind, accuracy.Options{Metric: accuracy.Metric(r.metric.of(netuid)), Target: target, Deadline: late})
+// readers are the mechanisms that read a flag.
+func (r *rewards) readers(p *perSubnet) []string {
+	return slices.DeleteFunc(mechanisms(), func(name string) bool { return !slices.Contains(r.flagsOf(name), p) })
 }

@@ -25,11 +25,11 @@ func TestAValueForOneSubnetLeavesTheOthersAlone(t *testing.T) {
 			r.add(cmd)
 			cmd.SetArgs(test.args)
 			require.NoError(t, cmd.Execute())
-			require.NoError(t, r.check([]uint{1, 2}))
+			require.NoError(t, r.check(cmd, []uint{1, 2}))
 			require.Equal(t, test.one, r.task.of(1))
 			require.Equal(t, test.other, r.task.of(2))
 			for _, netuid := range []uint32{1, 2} {
-				m, err := r.of(netuid)
+				m, err := (&maker{rewards: &r}).of(t.Context(), netuid)
 				require.NoError(t, err)
 				require.Equal(t, r.task.of(netuid), m.Describe().Task.Name)
 			}

@@ -97,8 +97,12 @@ func (c Client) Miners(ctx context.Context, netuid uint32) (Subnet, error) {
 	if s.Netuid != netuid {
 		return Subnet{}, fmt.Errorf("%w at %s: asked about subnet %d, told about %d", ErrAPI, c.URL, netuid, s.Netuid)
 	}
-	for _, m := range s.Miners {
-		if err := m.check(); err != nil {
+	for i, m := range s.Miners {
+		err := m.check()
+		if i > 0 && m.UID <= s.Miners[i-1].UID {
+			err = fmt.Errorf("uid %d after uid %d, want each once and in order", m.UID, s.Miners[i-1].UID)
+		}
+		if err != nil {
 			return Subnet{}, fmt.Errorf("%w at %s: %w", ErrAPI, c.URL, err)
 		}
 	}

@@ -102,6 +102,7 @@ func TestAnswersThatCannotBeAreRefused(t *testing.T) {
 		"latency":           {`{"netuid": 3, "miners": [{"uid": 7, "latency": {"p50_ms": 3, "p95_ms": 2, "p99_ms": 4}}]}`, "want them to rise"},
 		"count":             {`{"netuid": 3, "miners": [{"uid": 7, "asked": -1}]}`, "a count of -1"},
 		"too many failures": {`{"netuid": 3, "miners": [{"uid": 7, "failures": {"x": 9223372036854775807}}]}`, "a count of 9223372036854775807"},
+		"a miner twice":     {`{"netuid": 3, "miners": [{"uid": 7}, {"uid": 7}]}`, "uid 7 after uid 7"},
 		"no number":         {`{"netuid": 3, "miners": [{"uid": "seven"}]}`, "cannot unmarshal"},
 		"something else":    {`<html>`, "invalid character"},
 	} {

@@ -146,6 +146,9 @@ func (s *healthSettings) check() error {
 	for i, raw := range s.validators {
 		s.validators[i] = strings.TrimRight(raw, "/")
 		if err := s.checkURL(raw); err != nil {
+			if strings.Contains(raw, "@") { // there may be a password in it
+				raw = "..."
+			}
 			errs = append(errs, fmt.Errorf("--validator %q: %w", raw, err))
 		}
 	}

@@ -197,6 +197,7 @@ func TestHealthSaysWhatIsWrong(t *testing.T) {
 			for _, says := range c.says {
 				require.ErrorContains(t, err, says)
 			}
+			require.NotContains(t, err.Error(), "secret")
 			require.Empty(t, out)
 		})
 	}

@@ -201,17 +201,23 @@ func (e *external) Close() error {
 	return err
 }
 
-// call makes one call within its deadline. A program that does not answer is ended, unless the caller gave up first.
+// call makes one call within its deadline. A program that misses it is ended, unless the caller gave up first.
 func (e *external) call(ctx context.Context, s *session, name string, do func(context.Context) error) error {
-	within, cancel := context.WithTimeout(ctx, e.options.CallTimeout)
+	callers, impatient := ctx.Deadline()
+	deadline := time.Now().Add(e.options.CallTimeout)
+	within, cancel := context.WithDeadline(ctx, deadline)
 	defer cancel()
 	err := do(within)
+	// The other end keeps the deadline, too, and its word may come a moment before this end's timer.
+	late := status.Code(err) == codes.DeadlineExceeded || !time.Now().Before(deadline)
 	switch {
 	case err == nil:
 		return nil
 	case ctx.Err() != nil:
 		return fmt.Errorf("%s: %w", name, ctx.Err())
-	case within.Err() != nil:
+	case late && impatient && callers.Before(deadline):
+		return fmt.Errorf("%s: %w", name, context.DeadlineExceeded)
+	case late:
 		why := fmt.Sprintf("no answer to %s within %v", name, e.options.CallTimeout)
 		s.abandon(why)
 		return fmt.Errorf("%w: %s", ErrDown, why)

@@ -303,6 +303,37 @@ func TestACallerThatGivesUp(t *testing.T) {
 	require.ErrorIs(t, err, context.Canceled)
 }
 
+// TestWhoMissesADeadline: the other end may say that a deadline has passed before this end's timer does.
+func TestWhoMissesADeadline(t *testing.T) {
+	early := func(context.Context) error { return status.Error(codes.DeadlineExceeded, "context deadline exceeded") }
+	late := func(ctx context.Context) error { <-ctx.Done(); return status.FromContextError(ctx.Err()).Err() }
+	for name, c := range map[string]struct {
+		call, caller time.Duration
+		do           func(context.Context) error
+		want         error
+		ended        bool
+	}{
+		"the other end says so first":  {time.Hour, 0, early, ErrDown, true},
+		"this end's timer":             {time.Millisecond, 0, late, ErrDown, true},
+		"before a patient caller's":    {time.Millisecond, time.Hour, late, ErrDown, true},
+		"the caller's":                 {time.Hour, time.Millisecond, late, context.DeadlineExceeded, false},
+		"the caller's, said elsewhere": {time.Hour, time.Minute, early, context.DeadlineExceeded, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			ctx := t.Context()
+			if c.caller > 0 {
+				var cancel context.CancelFunc
+				ctx, cancel = context.WithTimeout(ctx, c.caller)
+				defer cancel()
+			}
+			ended := false
+			e := &external{options: Options{CallTimeout: c.call}}
+			require.ErrorIs(t, e.call(ctx, &session{abandon: func(string) { ended = true }}, "Score", c.do), c.want)
+			require.Equal(t, c.ended, ended)
+		})
+	}
+}
+
 // TestNoMinerVoidsARound: whatever one miner sends, the round is judged and the miner alone bears it.
 func TestNoMinerVoidsARound(t *testing.T) {
 	m := open1(t, Options{Address: serve(t, &bent{}), MaxMessageBytes: minMessageBytes})

@@ -86,6 +86,7 @@ func newNetwork(t *testing.T, p plan) *network {
 	params.Defaults.MaxValidators = 8
 	params.Defaults.ImmunityPeriod = 20
 	params.Defaults.MinNonImmune = 2
+	params.Defaults.CommitReveal = subnet.CommitRevealOff // weights go as often as the load sends them
 	spec := files.Spec{
 		ChainID: "plexus-chaos", Dir: dir, Params: params, BlockTime: p.blockTime, Paced: p.paced,
 		MinGasPrice: gasPrice, Accounts: p.accounts,

@@ -105,8 +105,9 @@ func BenchmarkRound(b *testing.B) {
 		require.NoError(b, err)
 		benchmarkRound(b, m)
 	})
+	calibrations := b.TempDir()
 	b.Run(replay.Name, func(b *testing.B) {
-		m, err := replay.New(b.Context(), orttest.Open(b), convolutions(b, 0), replay.Options{Cache: b.TempDir()})
+		m, err := replay.New(b.Context(), orttest.Open(b), convolutions(b, 0), replay.Options{Cache: calibrations})
 		require.NoError(b, err)
 		defer m.Close()
 		require.LessOrEqual(b, m.Calibration().Challenges, benchChallenges, "a decision takes no more")

@@ -13,6 +13,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"strconv"
+	"sync"
 	"syscall"
 	"time"
 
@@ -31,34 +32,45 @@ import (
 	"github.com/plexusnet/plexus/subnet"
 )
 
-// plan tells the dishonest where they are.
+// plan tells a process of this binary who it is, and where.
 type plan struct {
-	Node    string // host:port of gRPC
-	ChainID string
-	Keys    string // home folder of the keyring
-	Netuid  uint32
-	Folder  string // for node keys
-	Models  string // folder of NAME.onnx, a model for each of those who have one
-	Victim  string // hotkey of the honest miner that is copied
+	Role   role
+	Node   string // host:port of gRPC
+	Keys   string // home folder of the keyring
+	Folder string // for node keys and what is kept
+	Models string // folder of NAME.onnx, a model for each of the dishonest who have one
+	Victim string // hotkey of the honest miner that is copied
+	Pinned string // file of the model that the second subnet pins
 }
 
-// gang is what all the dishonest have in common; they share a process.
+// role is what a process of this binary does.
+type role string
+
+const (
+	roleDishonest role = "dishonest" // all of them
+	roleReplay    role = "replay"    // the honest validator of the subnet that pins a model
+)
+
+// gang is what a process has for all whom it plays.
 type gang struct {
 	plan
 	keys  keyring.Keyring
 	nodes onchain.Nodes
 	rt    *ort.Runtime
 	log   *slog.Logger
+
+	mu      sync.Mutex // guards signers
+	signers map[string]*chainclient.Signer
 }
 
 // maxBurn is what the dishonest pay for a uid, if they must.
 const maxBurn = 1000 * subnet.PLX
 
-// beDishonest plays all the dishonest until a signal comes.
-func beDishonest(path string) error {
+// play does what a plan says until a signal comes.
+func play(path string) error {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	g := &gang{log: slog.New(slog.NewTextHandler(os.Stderr, nil))}
+	g := &gang{log: slog.New(slog.NewTextHandler(os.Stderr, nil)), signers: map[string]*chainclient.Signer{}}
 	raw, err := os.ReadFile(path)
 	if err != nil {
 		return err
@@ -69,7 +81,7 @@ func beDishonest(path string) error {
 	if g.keys, err = chainclient.OpenKeyring(g.Keys, keyring.BackendTest, nil); err != nil {
 		return err
 	}
-	node, err := chainclient.Dial(chainclient.Config{Address: g.Node, ChainID: g.ChainID})
+	node, err := chainclient.Dial(chainclient.Config{Address: g.Node, ChainID: chainID})
 	if err != nil {
 		return err
 	}
@@ -79,7 +91,9 @@ func beDishonest(path string) error {
 		return err
 	}
 	defer g.rt.Close()
-
+	if g.Role == roleReplay {
+		return g.replay(ctx)
+	}
 	group, ctx := errgroup.WithContext(ctx)
 	for _, r := range rogues() {
 		group.Go(func() error { return named(r.name, g.mine(ctx, r)) })
@@ -97,12 +111,22 @@ func named(who string, err error) error {
 	return err
 }
 
+// signer returns a key, always by the same signer: that is what keeps the transactions of one account in order.
 func (g *gang) signer(name string) (*chainclient.Signer, error) {
-	return chainclient.NewSigner(g.keys, name)
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if known := g.signers[name]; known != nil {
+		return known, nil
+	}
+	signer, err := chainclient.NewSigner(g.keys, name)
+	if err == nil {
+		g.signers[name] = signer
+	}
+	return signer, err
 }
 
 // join returns a view of the chain for a hotkey of a coldkey, and what keeps it a member.
-func (g *gang) join(hotkey, coldkey string, operator bool) (*onchain.Chain, membership.Member, error) {
+func (g *gang) join(netuid uint32, hotkey, coldkey string, operator bool) (*onchain.Chain, membership.Member, error) {
 	hot, err := g.signer(hotkey)
 	if err != nil {
 		return nil, membership.Member{}, err
@@ -116,25 +140,17 @@ func (g *gang) join(hotkey, coldkey string, operator bool) (*onchain.Chain, memb
 		keys.Operator = cold
 	}
 	chain := onchain.New(g.nodes, keys, g.log)
-	return chain, membership.Member{Netuid: g.Netuid, Hotkey: hot.Address(), HotkeyName: hotkey, CanRegister: true, MaxBurn: maxBurn,
+	return chain, membership.Member{Netuid: netuid, Hotkey: hot.Address(), HotkeyName: hotkey, CanRegister: true, MaxBurn: maxBurn,
 		Chain: chain, Log: g.log}, nil
 }
 
 // mine serves a rogue's library, for all of its hotkeys from one port, and keeps them registered and announced.
 func (g *gang) mine(ctx context.Context, r rogue) error {
-	account, err := g.signer(r.hotkeys()[0])
+	id, err := g.identity(r.hotkeys()[0])
 	if err != nil {
 		return err
 	}
-	key, err := identity.LoadOrCreateKey(filepath.Join(g.Folder, r.name+".pem"))
-	if err != nil {
-		return err
-	}
-	id, err := oip.NodeIdentity(key, g.ChainID, account)
-	if err != nil {
-		return err
-	}
-	chain, _, err := g.join(r.hotkeys()[0], r.name, false)
+	chain, _, err := g.join(r.netuid(), r.hotkeys()[0], r.name, false)
 	if err != nil {
 		return err
 	}
@@ -157,7 +173,7 @@ func (g *gang) mine(ctx context.Context, r rogue) error {
 	}
 	group.Go(func() error { return serve(ctx, lis, id, brain) })
 	for _, hotkey := range r.hotkeys() {
-		chain, member, err := g.join(hotkey, r.name, false)
+		chain, member, err := g.join(r.netuid(), hotkey, r.name, false)
 		if err != nil {
 			return err
 		}
@@ -165,6 +181,19 @@ func (g *gang) mine(ctx context.Context, r rogue) error {
 		group.Go(func() error { return keeper.Run(ctx) })
 	}
 	return group.Wait()
+}
+
+// identity is a node key of a hotkey's own.
+func (g *gang) identity(hotkey string) (oip.Identity, error) {
+	account, err := g.signer(hotkey)
+	if err != nil {
+		return oip.Identity{}, err
+	}
+	key, err := identity.LoadOrCreateKey(filepath.Join(g.Folder, hotkey+".pem"))
+	if err != nil {
+		return oip.Identity{}, err
+	}
+	return oip.NodeIdentity(key, chainID, account)
 }
 
 // servedModel is how all the dishonest call what they serve.

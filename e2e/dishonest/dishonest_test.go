@@ -6,7 +6,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"text/tabwriter"
@@ -40,19 +42,35 @@ func TestDishonestyDoesNotPay(t *testing.T) {
 	go func() { trained <- trainRogues(t.Context(), models) }()
 	n.startChain()
 	n.startValidators()
-	n.startMiners()
+	honest := n.trainHonest()
+	n.startMiners(honest)
+	n.startPlan(plan{Role: roleReplay, Pinned: pinnedFile(honest)})
 	victim := n.files.Addresses["large-hot"]
 	n.until("the honest miners are paid", func(m *subnetv1.QueryMetagraphResponse) bool {
 		uid := slices.Index(m.Hotkeys, victim)
 		return uid >= 0 && m.Emission[uid] > 0
 	})
-	require.NoError(t, <-trained)
-	n.startDishonest(models, victim)
+	require.NoError(t, errors.Join(<-trained, cheapen(pinnedFile(honest), models)))
+	n.startPlan(plan{Role: roleDishonest, Models: models, Victim: victim})
 	n.until("all the dishonest have joined", n.everybodyIsThere)
 
-	l := n.follow(settling, measured)
-	t.Logf("earnings over %d epochs of %d blocks, after %d epochs in which standings settled:\n%s", measured, tempo, settling, n.table(l))
+	epochs := measuredEpochs(t)
+	l := n.follow(settling, epochs)
+	t.Logf("earnings over %d epochs of %d blocks, after %d epochs in which standings settled:\n%s", epochs, tempo, settling, n.table(l))
 	n.compare(l)
+}
+
+// measuredEpochs is measured, or what PLEXUS_DISHONEST_EPOCHS says.
+func measuredEpochs(t *testing.T) int {
+	t.Helper()
+	text := os.Getenv("PLEXUS_DISHONEST_EPOCHS")
+	if text == "" {
+		return measured
+	}
+	epochs, err := strconv.Atoi(text)
+	require.NoError(t, err, "PLEXUS_DISHONEST_EPOCHS")
+	require.Positive(t, epochs, "PLEXUS_DISHONEST_EPOCHS")
+	return epochs
 }
 
 // until waits for the chain to show something.
@@ -88,10 +106,18 @@ func (n *network) requireAllAlive() {
 
 // everybodyIsThere tells whether every rogue has announced itself and every insider has set weights.
 func (n *network) everybodyIsThere(m *subnetv1.QueryMetagraphResponse) bool {
+	pinned, err := n.chain.Metagraph(n.t.Context(), pinnedNetuid)
+	if err != nil {
+		return false
+	}
 	for _, r := range rogues() {
+		graph := m
+		if r.pins {
+			graph = pinned
+		}
 		for _, hotkey := range r.hotkeys() {
-			uid := slices.Index(m.Hotkeys, n.files.Addresses[hotkey])
-			if uid < 0 || m.Endpoints[uid].Port == 0 {
+			uid := slices.Index(graph.Hotkeys, n.files.Addresses[hotkey])
+			if uid < 0 || graph.Endpoints[uid].Port == 0 {
 				return false
 			}
 		}
@@ -107,10 +133,9 @@ func (n *network) everybodyIsThere(m *subnetv1.QueryMetagraphResponse) bool {
 
 // ledger is what everybody earned in the epochs that are measured, in nplx.
 type ledger struct {
-	earned   map[string]uint64 // by hotkey, as the chain lists emission
+	earned   map[string]uint64 // by hotkey, as the chain lists the emission of the first subnet
 	balances map[string]uint64 // by coldkey: what it holds more than before
 	ratios   []float64         // in each epoch: the follower's dividends per stake, as a share of the honest validators'
-	weights  map[string]uint32 // by hotkey: incentive in the last epoch, u16
 }
 
 // follow waits until standings have settled, and then adds up epoch by epoch.
@@ -120,14 +145,13 @@ func (n *network) follow(settle, measure int) *ledger {
 	for range settle {
 		last = n.epoch(last).LastEpoch
 	}
-	l := &ledger{earned: map[string]uint64{}, weights: map[string]uint32{}}
+	l := &ledger{earned: map[string]uint64{}}
 	before := n.balances()
 	for range measure {
 		m := n.epoch(last)
 		last = m.LastEpoch
 		for uid, hotkey := range m.Hotkeys {
 			l.earned[hotkey] += m.Emission[uid]
-			l.weights[hotkey] = m.Incentive[uid]
 		}
 		l.ratios = append(l.ratios, n.ratio(m))
 	}
@@ -161,7 +185,7 @@ func (n *network) balances() map[string]uint64 {
 }
 
 func (n *network) coldkeys() []string {
-	var names []string
+	names := []string{exact}
 	for _, grade := range classifier.Grades() {
 		names = append(names, grade.Name)
 	}
@@ -195,7 +219,7 @@ func (n *network) table(l *ledger) string {
 	var text strings.Builder
 	w := tabwriter.NewWriter(&text, 0, 0, 2, ' ', tabwriter.AlignRight)
 	bar := n.worstHonest(l)
-	fmt.Fprintln(w, "MINER\tUIDS\tEARNED PLX\tOF THE WORST HONEST\tBEST UID\t")
+	fmt.Fprintln(w, "MINER\tUIDS\tEARNED PLX\tOF THE WORST HONEST\tITS BEST UID\t")
 	row := func(name string, hotkeys ...string) {
 		sum, best := uint64(0), uint64(0)
 		for _, hotkey := range hotkeys {
@@ -208,7 +232,21 @@ func (n *network) table(l *ledger) string {
 		row("honest: "+grade.ModelName(), grade.Name+"-hot")
 	}
 	for _, r := range rogues() {
-		row(r.name+": "+r.about, r.hotkeys()...)
+		about := r.about
+		if r.open {
+			about += " (NO DEFENCE)"
+		}
+		if !r.pins {
+			row(r.name+": "+about, r.hotkeys()...)
+		}
+	}
+	fmt.Fprintln(w, "\t\t\t\t\t")
+	fmt.Fprintln(w, "MINER OF A PINNED MODEL\tUIDS\tEARNED PLX\tOF THE HONEST\t\t")
+	fmt.Fprintf(w, "honest: %s\t1\t%.3f\t100.0 %%\t\t\n", pinnedModel, plx(l.balances[exact]))
+	for _, r := range rogues() {
+		if r.pins {
+			fmt.Fprintf(w, "%s: %s\t1\t%.3f\t%.1f %%\t\t\n", r.name, r.about, plx(l.balances[r.name]), percent(l.balances[r.name], l.balances[exact]))
+		}
 	}
 	fmt.Fprintln(w, "\t\t\t\t\t")
 	fmt.Fprintln(w, "VALIDATOR\tSTAKE PLX\tEARNED PLX\tNPLX PER STAKED PLX\tOF THE WORST HONEST\t")
@@ -255,10 +293,16 @@ func (n *network) compare(l *ledger) {
 	require.Positive(t, bar, "every honest miner is paid")
 	together := uint64(0)
 	for _, r := range rogues() {
+		if r.pins {
+			require.Less(t, l.balances[r.name], l.balances[exact], "%s (%s) earned no less than the honest miner", r.name, r.about)
+			continue
+		}
 		sum := uint64(0)
 		for _, hotkey := range r.hotkeys() {
 			got := n.of(l, hotkey)
-			require.Less(t, got, bar, "%s (%s) earned no less than the worst honest miner", hotkey, r.about)
+			if !r.open {
+				require.Less(t, got, bar, "%s (%s) earned no less than the worst honest miner", hotkey, r.about)
+			}
 			sum += got
 		}
 		require.Equal(t, sum, l.balances[r.name], "what the chain lists for %s is what it was paid", r.name)

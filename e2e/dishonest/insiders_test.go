@@ -36,7 +36,7 @@ func insiders() []insider {
 // validate joins as a validator that asks nobody anything, and sets weights in every epoch, as late as is safe: then most
 // of what others revealed is known.
 func (g *gang) validate(ctx context.Context, i insider) error {
-	chain, member, err := g.join(i.hotkey(), i.name, true)
+	chain, member, err := g.join(netuid, i.hotkey(), i.name, true)
 	if err != nil {
 		return err
 	}
@@ -60,11 +60,11 @@ func (g *gang) validate(ctx context.Context, i insider) error {
 }
 
 func (g *gang) opine(ctx context.Context, chain *onchain.Chain, i insider, hotkey string) error {
-	standing, err := chain.Standing(ctx, g.Netuid, hotkey)
+	standing, err := chain.Standing(ctx, netuid, hotkey)
 	if err != nil {
 		return err
 	}
-	graph, err := chain.Metagraph(ctx, g.Netuid)
+	graph, err := chain.Metagraph(ctx, netuid)
 	if err != nil {
 		return err
 	}
@@ -76,7 +76,7 @@ func (g *gang) opine(ctx context.Context, chain *onchain.Chain, i insider, hotke
 	if err != nil || len(weights) == 0 {
 		return err
 	}
-	if _, err := chain.CommitWeights(ctx, g.Netuid, weights); err != nil {
+	if _, err := chain.CommitWeights(ctx, netuid, weights); err != nil {
 		return err
 	}
 	g.log.Info("weights set", "who", i.name, "height", graph.Height, "weights", fmt.Sprint(weights))
@@ -105,7 +105,7 @@ type opinion struct {
 // follow copies as well as can be: for each uid it takes the median, by stake, of what is revealed, which is what
 // consensus will make of it. A copy of one validator's row would be clipped wherever that one is off.
 func follow(ctx context.Context, g *gang, graph *metagraph.Metagraph) ([]metagraph.Weight, error) {
-	rows, err := g.nodes.Free.Weights(ctx, g.Netuid)
+	rows, err := g.nodes.Free.Weights(ctx, netuid)
 	if err != nil {
 		return nil, err
 	}

@@ -15,13 +15,13 @@ import (
 // binary is what the honest run.
 var binary string
 
-// planVariable names the file that tells a process of this binary to be the dishonest.
+// planVariable names the file that tells a process of this binary what to be.
 const planVariable = "PLEXUS_DISHONEST_PLAN"
 
 func TestMain(m *testing.M) {
 	chainnetwork.ConfigureAddresses()
 	if path := os.Getenv(planVariable); path != "" {
-		if err := beDishonest(path); err != nil {
+		if err := play(path); err != nil {
 			fmt.Fprintln(os.Stderr, "Error:", err)
 			os.Exit(1)
 		}

@@ -27,16 +27,19 @@ import (
 	"github.com/plexusnet/plexus/chain/subnet/keeper"
 	"github.com/plexusnet/plexus/models/classifier"
 	"github.com/plexusnet/plexus/models/digits"
+	"github.com/plexusnet/plexus/models/quantize"
 	"github.com/plexusnet/plexus/models/tasks"
 	subnetv1 "github.com/plexusnet/plexus/proto/plexus/subnet/v1"
 	"github.com/plexusnet/plexus/subnet"
 )
 
 const (
-	chainID   = "plexus-dishonest"
-	netuid    = 1
-	blockTime = 400 * time.Millisecond
-	tempo     = 20 // blocks
+	chainID = "plexus-dishonest"
+	netuid  = 1
+	// pinnedNetuid is the subnet of the mechanism "replay".
+	pinnedNetuid = 2
+	blockTime    = 400 * time.Millisecond
+	tempo        = 20 // blocks
 	// roundInterval gives a validator three rounds in an epoch.
 	roundInterval = 2600 * time.Millisecond
 	challenges    = 24
@@ -61,7 +64,14 @@ func honestValidators() []honestValidator {
 	}
 }
 
-// net is the network of a test.
+// In the subnet that pins a model there are one honest validator and one honest miner.
+const (
+	replayer      = "replayer"
+	replayerStake = 5_000 * subnet.PLX
+	exact         = "exact"
+)
+
+// network is the chain of a test, and who takes part in it.
 type network struct {
 	t     *testing.T
 	dir   string
@@ -108,6 +118,8 @@ func (n *network) spec(beaconKey []byte) files.Spec {
 		s.Accounts = append(s.Accounts, files.Account{Name: v.name + "-hot"}, files.Account{Name: v.name + "-shopper"})
 	}
 	s.Validators[0].Node = &n.at
+	s.Validators = append(s.Validators, files.Validator{Name: replayer, Stake: replayerStake, Balance: pocketMoney})
+	s.Accounts = append(s.Accounts, files.Account{Name: replayer + "-hot"}, files.Account{Name: exact, Balance: pocketMoney}, files.Account{Name: exact + "-hot"})
 	for _, i := range insiders() {
 		s.Validators = append(s.Validators, files.Validator{Name: i.name, Stake: i.stake, Balance: pocketMoney})
 		s.Accounts = append(s.Accounts, files.Account{Name: i.hotkey()})
@@ -157,7 +169,7 @@ func (n *network) plexus(name string, args ...string) supervisor.Process {
 	return supervisor.Process{Name: name, Path: binary, Args: args, Env: cleanEnv(), ReadyTimeout: time.Minute}
 }
 
-// startChain starts node and beacon and opens the subnet.
+// startChain starts node and beacon and opens the subnets.
 func (n *network) startChain() {
 	n.t.Helper()
 	node := n.plexus(nodeName, "start", "--home", n.at.Home, "--log_no_color")
@@ -165,8 +177,10 @@ func (n *network) startChain() {
 	n.start(node)
 	owner, err := chainclient.NewSigner(n.keys, ownerName)
 	require.NoError(n.t, err)
-	_, err = n.chain.Submit(n.t.Context(), owner, &subnetv1.MsgCreateSubnet{Owner: owner.Address(), Name: "digits", MaxLock: pocketMoney})
-	require.NoError(n.t, err)
+	for _, name := range []string{"digits", "pinned"} { // 1 and 2
+		_, err = n.chain.Submit(n.t.Context(), owner, &subnetv1.MsgCreateSubnet{Owner: owner.Address(), Name: name, MaxLock: pocketMoney})
+		require.NoError(n.t, err)
+	}
 	n.start(n.plexus(beaconName, append([]string{"beacon", "run", "--from", beaconName, "--key", n.beaconKey(), "--interval", (blockTime / 2).String()},
 		n.common(beaconName)...)...))
 }
@@ -176,52 +190,69 @@ func (n *network) common(name string) []string {
 	return []string{"--home", filepath.Join(n.dir, name), "--node", n.node(), "--chain-id", chainID, "--keyring-backend", "test", "--keyring-dir", n.files.KeyDir}
 }
 
-func (n *network) member(role, name string) []string {
-	return append([]string{role, "start", "--netuid", strconv.Itoa(netuid), "--hotkey", name + "-hot", "--coldkey", name, "--max-burn", "1000plx",
+func (n *network) member(role string, netuid uint32, name string) []string {
+	return append([]string{role, "start", "--netuid", strconv.FormatUint(uint64(netuid), 10), "--hotkey", name + "-hot", "--coldkey", name, "--max-burn", "1000plx",
 		"--node-key", filepath.Join(n.dir, name, "node.pem")}, n.common(name)...)
 }
 
 func (n *network) startValidators() {
 	n.t.Helper()
 	for _, v := range honestValidators() {
-		n.start(n.plexus(v.name, append(n.member("validator", v.name), "--operator", v.name, "--shopper", v.name+"-shopper",
+		n.start(n.plexus(v.name, append(n.member("validator", netuid, v.name), "--operator", v.name, "--shopper", v.name+"-shopper",
 			"--round-interval", roundInterval.String(), "--deadline", (roundInterval*3/4).String(), "--challenges", strconv.Itoa(challenges),
 			"--poll-interval", (blockTime/2).String(), "--api", "", "--metrics", "")...))
 	}
 }
 
-// startMiners starts an honest miner for each grade of model.
-func (n *network) startMiners() {
+// trainHonest returns the folder of the honest miners' models.
+func (n *network) trainHonest() string {
 	n.t.Helper()
 	cache, err := localnet.ModelCache(1)
 	require.NoError(n.t, err)
 	require.NoError(n.t, n.sup.Run(n.t.Context(), n.plexus("model-train", "model", "train", "--skip-existing", "--out", cache, "--seed", "1")))
-	for _, grade := range classifier.Grades() {
-		port, err := supervisor.FreePorts(1)
-		require.NoError(n.t, err)
-		p := n.plexus(grade.Name, append(n.member("miner", grade.Name), "--models", filepath.Join(cache, grade.ModelName()), "--strangers", "open",
-			"--listen", fmt.Sprintf("127.0.0.1:%d", port[0]), "--watch-interval", "2s")...)
-		p.Ready = func(ctx context.Context) error {
-			conn, err := new(net.Dialer).DialContext(ctx, "tcp", fmt.Sprintf("127.0.0.1:%d", port[0]))
-			if err == nil {
-				_ = conn.Close()
-			}
-			return err
-		}
-		n.start(p)
-	}
+	return cache
 }
 
-// startDishonest starts the process of all the dishonest.
-func (n *network) startDishonest(models, victim string) {
+// startMiners starts an honest miner for each grade of model, and one of the pinned model.
+func (n *network) startMiners(models string) {
 	n.t.Helper()
-	folder := filepath.Join(n.dir, "dishonest")
-	require.NoError(n.t, os.MkdirAll(folder, 0o700))
-	raw, err := json.Marshal(plan{Node: n.node(), ChainID: chainID, Keys: n.files.KeyDir, Netuid: netuid, Folder: folder, Models: models, Victim: victim})
+	for _, grade := range classifier.Grades() {
+		n.startMiner(grade.Name, netuid, filepath.Join(models, grade.ModelName()))
+	}
+	n.startMiner(exact, pinnedNetuid, filepath.Join(models, pinnedModel))
+}
+
+// pinnedModel is the one of the second subnet: the best there is of the honest miners'.
+const pinnedModel = "digits-large"
+
+func pinnedFile(models string) string { return filepath.Join(models, pinnedModel, "1", "model.onnx") }
+
+func (n *network) startMiner(name string, netuid uint32, model string) {
+	n.t.Helper()
+	port, err := supervisor.FreePorts(1)
 	require.NoError(n.t, err)
-	path := filepath.Join(folder, "plan.json")
+	address := fmt.Sprintf("127.0.0.1:%d", port[0])
+	p := n.plexus(name, append(n.member("miner", netuid, name), "--models", model, "--strangers", "open", "--listen", address, "--watch-interval", "2s")...)
+	p.Ready = func(ctx context.Context) error {
+		conn, err := new(net.Dialer).DialContext(ctx, "tcp", address)
+		if err == nil {
+			_ = conn.Close()
+		}
+		return err
+	}
+	n.start(p)
+}
+
+// startPlan starts a process of this binary.
+func (n *network) startPlan(p plan) {
+	n.t.Helper()
+	p.Node, p.Keys, p.Folder = n.node(), n.files.KeyDir, filepath.Join(n.dir, string(p.Role))
+	require.NoError(n.t, os.MkdirAll(p.Folder, 0o700))
+	raw, err := json.Marshal(p)
+	require.NoError(n.t, err)
+	path := filepath.Join(p.Folder, "plan.json")
 	require.NoError(n.t, os.WriteFile(path, raw, 0o600))
-	n.start(supervisor.Process{Name: "dishonest", Env: append(cleanEnv(), planVariable+"="+path)})
+	n.start(supervisor.Process{Name: string(p.Role), Env: append(cleanEnv(), planVariable+"="+path)})
 }
 
 // trainRogues trains what the dishonest have of their own: every model from a seed of its own, so that none is a copy of
@@ -244,6 +275,24 @@ func trainRogues(ctx context.Context, folder string) error {
 			return err
 		}
 		if err := os.WriteFile(filepath.Join(folder, r.name+".onnx"), trained.ONNX, 0o600); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// cheapen makes cheaper versions of the pinned model, by the mildest schemes there are.
+func cheapen(pinned, folder string) error {
+	model, err := os.ReadFile(pinned)
+	if err != nil {
+		return err
+	}
+	for name, scheme := range map[string]quantize.Scheme{halfFloats: quantize.FP16Weights, bytewise: quantize.INT8Channels} {
+		cheap, _, err := quantize.Apply(model, scheme)
+		if err != nil {
+			return err
+		}
+		if err := os.WriteFile(filepath.Join(folder, name+".onnx"), cheap, 0o600); err != nil {
 			return err
 		}
 	}

@@ -3,7 +3,6 @@
 package dishonest
 
 import (
-	"cmp"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -38,6 +37,8 @@ type rogue struct {
 	uids  int    // 1 when 0
 	grade string // of the model that it trained itself, if it has one
 	copy  bool   // lives on what one model is worth, with others or with itself
+	pins  bool   // is in the subnet that pins a model
+	open  bool   // there is no defence yet: its earnings are shown and not compared
 	make  func(context.Context, *gang, *onchain.Chain, oip.Identity) (miner.Model, error)
 	serve func(context.Context, net.Listener, oip.Identity, miner.Model) error // serveOpenly when nil
 }
@@ -50,14 +51,22 @@ func (r rogue) hotkeys() []string {
 	return names
 }
 
+func (r rogue) netuid() uint32 {
+	if r.pins {
+		return pinnedNetuid
+	}
+	return netuid
+}
+
 // sybils is how many uids serve one model.
 const sybils = 10
 
 // Where a model of its own is needed it is one that would earn well: better than the worst honest miner's.
 func rogues() []rogue {
 	return []rogue{
-		{name: "copier", about: "passes every question on to the best miner", copy: true, make: copier(0)},
-		{name: "blurrer", about: "the same, and adds noise of 0.4 % to the answers", copy: true, make: copier(0.004)},
+		{name: "copier", about: "passes every question on to the best miner", copy: true, make: copier(word)},
+		{name: "blurrer", about: "the same, and adds noise of 0.4 % to the answers", copy: true, make: copier(blur)},
+		{name: "parrot", about: "passes on nothing but the best miner's label", open: true, make: copier(parroted)},
 		{name: "sybil", about: "ten uids with one model", uids: sybils, grade: "sybil", copy: true, make: own("sybil")},
 		{name: "table", about: "answers what is most like a past challenge", make: tabulator},
 		{name: "twofaced", about: "its good model for validators, guesses for others", grade: "large", make: twoFaced},
@@ -69,8 +78,16 @@ func rogues() []rogue {
 		{name: "endless", about: "a good model's answer, over and over without end", grade: "medium", make: own("endless"), serve: serveEndlessly},
 		{name: "drip", about: "a good model's answers, a few bytes at a time", grade: "medium", make: own("drip"), serve: serveInDrips},
 		{name: favourite, about: "random answers, for whom the cabal votes", make: always(guess)},
+		{name: halfFloats, about: "the pinned model on half floats", pins: true, make: own(halfFloats)},
+		{name: bytewise, about: "the pinned model on 8-bit integers", pins: true, make: own(bytewise)},
 	}
 }
+
+// Those who serve the pinned model on cheaper numbers.
+const (
+	halfFloats = "half"
+	bytewise   = "byte"
+)
 
 // favourite is the miner of the validators that collude.
 const favourite = "favourite"
@@ -122,15 +139,11 @@ func lazy() []float32 {
 }
 
 func guess() []float32 {
-	p, sum := make([]float32, digits.Classes), float32(0)
+	p := make([]float32, digits.Classes)
 	for i := range p {
 		p[i] = rand.Float32()
-		sum += p[i]
 	}
-	for i := range p {
-		p[i] /= sum
-	}
-	return p
+	return normalized(p)
 }
 
 // victim is the miner whose answers are taken.
@@ -145,7 +158,7 @@ type victim struct {
 }
 
 func (g *gang) victim(chain *onchain.Chain, id oip.Identity) *victim {
-	return &victim{chain: chain, pool: client.NewPool(oip.Dialer{Identity: id}), hotkey: g.Victim, netuid: g.Netuid}
+	return &victim{chain: chain, pool: client.NewPool(oip.Dialer{Identity: id}), hotkey: g.Victim, netuid: netuid}
 }
 
 func (v *victim) endpoint(ctx context.Context) (metagraph.Endpoint, error) {
@@ -186,8 +199,8 @@ func (v *victim) ask(ctx context.Context, inputs []models.Tensor) ([]float32, er
 	return outputs[0].Float32s()
 }
 
-// copier is a proxy before another miner.
-func copier(noise float32) func(context.Context, *gang, *onchain.Chain, oip.Identity) (miner.Model, error) {
+// copier is a proxy before another miner, and makes something of its answers.
+func copier(retell func(p []float32) []float32) func(context.Context, *gang, *onchain.Chain, oip.Identity) (miner.Model, error) {
 	return func(_ context.Context, g *gang, chain *onchain.Chain, id oip.Identity) (miner.Model, error) {
 		v := g.victim(chain, id)
 		return digitsModel{func(ctx context.Context, inputs []models.Tensor) ([]models.Tensor, error) {
@@ -195,20 +208,39 @@ func copier(noise float32) func(context.Context, *gang, *onchain.Chain, oip.Iden
 			if err != nil {
 				return nil, err
 			}
-			return probabilities(blur(p, noise)), nil
+			return probabilities(retell(p)), nil
 		}}, nil
 	}
 }
 
-// blur moves every number by up to that share of the largest, and leaves the sum 1.
-func blur(p []float32, noise float32) []float32 {
-	if noise == 0 {
-		return p
-	}
-	largest, sum := slices.Max(p), float32(0)
+func word(p []float32) []float32 { return p }
+
+// blurred is how far blur moves numbers, as a share of the largest.
+const blurred = 0.004
+
+func blur(p []float32) []float32 {
+	largest := slices.Max(p)
 	for i := range p {
-		p[i] = max(0, p[i]+noise*largest*(2*rand.Float32()-1))
-		sum += p[i]
+		p[i] = max(0, p[i]+blurred*largest*(2*rand.Float32()-1))
+	}
+	return normalized(p)
+}
+
+// parroted keeps nothing but which class is the most probable. It says the same to all who ask the same, or shoppers would
+// find it out.
+func parroted(p []float32) []float32 {
+	label := slices.Index(p, slices.Max(p))
+	for i := range p {
+		p[i] = 0.01
+	}
+	p[label] = 0.91
+	return p
+}
+
+func normalized(p []float32) []float32 {
+	sum := float32(0)
+	for _, v := range p {
+		sum += v
 	}
 	for i := range p {
 		p[i] /= sum
@@ -301,7 +333,7 @@ func twoFaced(ctx context.Context, g *gang, chain *onchain.Chain, _ oip.Identity
 	validators.Store(&map[string]bool{})
 	go func() {
 		for ctx.Err() == nil {
-			if graph, err := chain.Metagraph(ctx, g.Netuid); err == nil {
+			if graph, err := chain.Metagraph(ctx, netuid); err == nil {
 				now := map[string]bool{}
 				for _, n := range graph.Neurons {
 					now[n.Hotkey] = n.Permit || n.Stake > 0
@@ -458,5 +490,5 @@ func (d *dripping) Write(data []byte) (int, error) {
 // byName finds a rogue.
 func byName(name string) rogue {
 	all := rogues()
-	return all[slices.IndexFunc(all, func(r rogue) bool { return cmp.Compare(r.name, name) == 0 })]
+	return all[slices.IndexFunc(all, func(r rogue) bool { return r.name == name })]
 }

@@ -34,7 +34,8 @@ const (
 	epochBound = 90 * time.Second
 )
 
-// TestDishonestyDoesNotPay lets all the dishonest join an honest network at once, and compares what everybody earns.
+// TestDishonestyDoesNotPay lets all the dishonest join an honest network at once, and compares what everybody earns. Who is
+// marked open is not compared: the table says that it pays.
 func TestDishonestyDoesNotPay(t *testing.T) {
 	n := newNetwork(t)
 	models := t.TempDir()
@@ -286,7 +287,7 @@ func (n *network) worstValidator(l *ledger) float64 {
 	return slices.Min(all)
 }
 
-// compare is the proof.
+// compare is the proof, for all against whom there is a defence.
 func (n *network) compare(l *ledger) {
 	t := n.t
 	bar := n.worstHonest(l)

@@ -517,7 +517,7 @@ func (s *story) nodeDies(t *testing.T) {
 func (s *story) end(t *testing.T) {
 	pids, ports := descendants(s.net.cmd.Process.Pid), s.net.ports()
 	require.Len(t, pids, 8, "all but the miner that was killed")
-	require.Len(t, ports, 4+3)
+	require.Len(t, ports, 4+3+3, "of the node, of miners, and where validators publish what they see")
 	require.NoError(t, s.net.cmd.Process.Signal(syscall.SIGTERM))
 	code := s.net.wait(time.Minute)
 	requireNothingLeft(t, pids, ports)

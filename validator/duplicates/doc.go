@@ -32,7 +32,7 @@
 // nothing to take from whom one copies. The one that keeps it is found by what both had shown before they first agreed,
 // and is remembered:
 //
-//  1. A miner whose quality is clearly another since than before has changed into the other: it is the copy. This is the
+//  1. A miner whose quality is clearly another since than before (their 0.5 % and 99.5 % quantiles part) has changed into the other: it is the copy. This is the
 //     squatter of an old uid that passes on a newcomer's answers, and the good miner that takes on a worse one's to harm
 //     it. (Who became better and answers clearly faster than the other, which who passes on answers cannot, has got a
 //     better model, and a newcomer took to it.)

@@ -22,6 +22,9 @@ const (
 	recent      = 256  // comparisons after which one counts half in the share of agreements
 
 	settledAfter = 1024 // questions to each since they first agreed
+
+	likely  = 0.05 // tail of a record for what a miner is at least worth
+	clearly = 5e-3 // for what is another quality: a record that was lucky must not make its miner the copy of every newcomer's
 )
 
 func agreement() (match, mismatch float64) {
@@ -34,11 +37,11 @@ type Record struct {
 	Asked float64
 }
 
-// bounds are the 5 % and 95 % quantiles of the mean score, from an even prior.
-func (r Record) bounds() (low, high float64) {
+// bounds are the quantiles of the mean score that leave so much below, and above, from an even prior.
+func (r Record) bounds(tail float64) (low, high float64) {
 	score := min(max(r.Score, 0), r.Asked)
 	beta := distuv.Beta{Alpha: 1 + score, Beta: 1 + r.Asked - score}
-	return beta.Quantile(0.05), beta.Quantile(0.95)
+	return beta.Quantile(tail), beta.Quantile(1 - tail)
 }
 
 func (r Record) plus(o Record) Record {
@@ -215,8 +218,8 @@ func (s Side) changed(other Side) int {
 	if s.Before.Asked == 0 {
 		return 0
 	}
-	beforeLow, beforeHigh := s.Before.bounds()
-	sinceLow, sinceHigh := s.Since.bounds()
+	beforeLow, beforeHigh := s.Before.bounds(clearly)
+	sinceLow, sinceHigh := s.Since.bounds(clearly)
 	switch {
 	case sinceHigh < beforeLow, sinceLow > beforeHigh && !s.Latency.clearlyLess(other.Latency):
 		return 1
@@ -237,7 +240,7 @@ func (s Side) standing() float64 {
 	if s.Before.Asked == 0 {
 		return 0
 	}
-	low, _ := s.Before.bounds()
+	low, _ := s.Before.bounds(likely)
 	return low
 }
 

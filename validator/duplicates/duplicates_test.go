@@ -383,3 +383,45 @@ func BenchmarkObserve(b *testing.B) {
 		}
 	}
 }
+
+// A record is a matter of luck. That must hardly ever make the original the copy of somebody who passes on its answers: at
+// no time in 199 of 200 cases, and for good in 999 of 1000.
+func TestALuckyRecordMakesNoCopy(t *testing.T) {
+	const tries = 2000
+	for _, before := range []int{24, 96, 240, 700} {
+		t.Run(fmt.Sprint(before), func(t *testing.T) {
+			random := rand.New(rand.NewPCG(1, uint64(before)))
+			asked := func(n int) Record {
+				r := Record{Asked: float64(n)}
+				for range n {
+					if random.Float64() < 0.957 {
+						r.Score++
+					}
+				}
+				return r
+			}
+			once, forGood := 0, 0
+			for range tries {
+				p := Pair{Agreed: 100, Compared: 100,
+					A: Side{Miner: Miner{ID: "original"}, Before: asked(before), Latency: Latency{Seconds: 1, Answers: 100}},
+					B: Side{Miner: Miner{ID: "proxy", First: 9}, Latency: Latency{Seconds: 3, Answers: 100}}}
+				wrong, ever := false, false
+				for !p.settled() {
+					now := asked(challenges)
+					p.A.Since, p.B.Since = p.A.Since.plus(now), p.B.Since.plus(now)
+					wrong = p.judge() == "original"
+					ever = ever || wrong
+				}
+				if ever {
+					once++
+				}
+				if wrong {
+					forGood++
+				}
+			}
+			t.Logf("the original was taken for the copy at some time in %d of %d cases, for good in %d", once, tries, forGood)
+			require.LessOrEqual(t, once, tries/200)
+			require.LessOrEqual(t, forGood, tries/1000)
+		})
+	}
+}

@@ -32,10 +32,10 @@
 // nothing to take from whom one copies. The one that keeps it is found by what both had shown before they first agreed,
 // and is remembered:
 //
-//  1. A miner whose quality is clearly another since than before (their 0.5 % and 99.5 % quantiles part) has changed into the other: it is the copy. This is the
-//     squatter of an old uid that passes on a newcomer's answers, and the good miner that takes on a worse one's to harm
-//     it. (Who became better and answers clearly faster than the other, which who passes on answers cannot, has got a
-//     better model, and a newcomer took to it.)
+//  1. A miner whose quality is clearly another since than before (their 0.5 % and 99.5 % quantiles part) has changed into
+//     the other: it is the copy. This is the squatter of an old uid that passes on a newcomer's answers, and the good
+//     miner that takes on a worse one's to harm it. (Who became better and answers clearly faster than the other, which
+//     who passes on answers cannot, has got a better model, and a newcomer took to it.)
 //  2. A miner with a record before one without.
 //  3. Of two with records that did not change, neither is a copy while less than half of their answers agree: who takes
 //     so little that its quality stays the same gains nothing, and could be either. Else the better record counts, as the

@@ -115,18 +115,38 @@ func (k *knowledge) observe(now time.Time, results []Result) {
 	before := maps.Clone(k.scorer.seen)
 	k.scorer.Observe(k.round, now, results)
 	anyone := slices.ContainsFunc(results, func(r Result) bool { return r.Answered > 0 })
+	slower := k.slower(results)
 	var answers []duplicates.Answers
 	for _, r := range results {
 		id := identify(r.Neuron)
 		k.window(id).Add(k.healthOf(now, r), k.keep)
 		if anyone { // if nobody answered, the fault may be the validator's own
-			k.watch(id).Observe(anomaly.Sample{Score: r.Mean(), Failed: share(r.Asked-r.Answered, r.Asked), Latency: r.latency().Seconds(), Asked: r.Asked})
+			k.watch(id).Observe(sampleOf(r).Quicker(slower))
 		}
 		answers = append(answers, k.answersOf(id, before[id].Evidence, r))
 	}
 	if k.distinct {
 		k.copies.Observe(k.round, answers)
 	}
+}
+
+func sampleOf(r Result) anomaly.Sample {
+	return anomaly.Sample{Score: r.Mean(), Failed: share(r.Asked-r.Answered, r.Asked), Latency: r.latency().Seconds(), Asked: r.Asked}
+}
+
+// slower is by how much the miner in the middle is slower than it was; that much is nobody's own fault.
+func (k *knowledge) slower(results []Result) float64 {
+	var by []float64
+	for _, r := range results {
+		if s, ok := k.watch(identify(r.Neuron)).Slower(sampleOf(r)); ok {
+			by = append(by, s)
+		}
+	}
+	if len(by) == 0 {
+		return 0
+	}
+	slices.Sort(by)
+	return max(0, by[(len(by)-1)/2])
 }
 
 func share(part, whole int) float64 {

@@ -17,6 +17,7 @@ const (
 	limit     = 16.0
 	worst     = 4.0 // the largest z
 	quarter   = 0.25
+	unfelt    = 0.01   // seconds of latency that matter little, added to all
 	madScale  = 1.4826 // makes the median absolute deviation of a normal distribution its standard deviation
 )
 
@@ -36,9 +37,28 @@ func (s Sample) signals() (x [signals]float64, ok [signals]bool) {
 	x[0], x[1] = -s.Score, s.Failed
 	ok[0], ok[1] = s.Asked > 0, s.Asked > 0
 	if s.Latency > 0 {
-		x[2], ok[2] = math.Log(s.Latency), true
+		x[2], ok[2] = math.Log(s.Latency+unfelt), true
 	}
 	return x, ok
+}
+
+// Slower is by how much, as the logarithm of a ratio, the latency is over the median of the past; ok is false where there
+// is too little to say.
+func (w *Watch) Slower(s Sample) (by float64, ok bool) {
+	x, has := s.signals()
+	past := w.past(2)
+	if !has[2] || len(past) < Learn/2 {
+		return 0, false
+	}
+	return x[2] - stat.Quantile(0.5, stat.Empirical, past, nil), true
+}
+
+// Quicker is the sample with so much of a Slower taken off its latency.
+func (s Sample) Quicker(by float64) Sample {
+	if s.Latency > 0 {
+		s.Latency = max((s.Latency+unfelt)/math.Exp(by)-unfelt, math.SmallestNonzeroFloat64)
+	}
+	return s
 }
 
 // Watch follows one miner. The zero value is ready to use.
@@ -103,16 +123,10 @@ func (w *Watch) Observe(s Sample) {
 
 // z compares a signal with the past. It is worst where the past knows nothing of the kind.
 func (w *Watch) z(i int, x float64, asked int) float64 {
-	var past []float64
-	for _, s := range w.Past {
-		if v, ok := s.signals(); ok[i] {
-			past = append(past, v[i])
-		}
-	}
+	past := w.past(i)
 	if len(past) < Learn/2 {
 		return 0
 	}
-	slices.Sort(past)
 	middle := stat.Quantile(0.5, stat.Empirical, past, nil)
 	apart := make([]float64, len(past))
 	for k, v := range past {
@@ -121,6 +135,18 @@ func (w *Watch) z(i int, x float64, asked int) float64 {
 	slices.Sort(apart)
 	deviation := max(madScale*stat.Quantile(0.5, stat.Empirical, apart, nil), chance(i, middle, asked))
 	return min(worst, (x-middle)/deviation)
+}
+
+// past is what a signal was, in order of size.
+func (w *Watch) past(i int) []float64 {
+	var past []float64
+	for _, s := range w.Past {
+		if v, ok := s.signals(); ok[i] {
+			past = append(past, v[i])
+		}
+	}
+	slices.Sort(past)
+	return past
 }
 
 // chance is how much a signal varies by chance alone, for a number of questions.

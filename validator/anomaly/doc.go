@@ -6,7 +6,8 @@
 //	if w.Flagged { ... ask it less, weigh it 0 ... }
 //
 // Each round gives three numbers: the mean score, the share of questions without an answer and the logarithm of the mean
-// latency. Each is compared with the miner's last History rounds by a robust z-score in the direction that is worse,
+// latency (plus 10 ms, for what is below matters little). Each is compared with the miner's last History rounds by a
+// robust z-score in the direction that is worse,
 //
 //	z = (x - median) / max(1.4826 MAD, floor)         at most 4
 //
@@ -22,6 +23,11 @@
 // (exp(2 b) - 2 b - 1) / 2 rounds with b = h + 1.166: 10^14. Medians of few rounds and discrete scores have heavier tails,
 // which is why h is that large: in 10^6 rounds of very different honest miners there was no alarm (the test lets 10^5 pass). A
 // break of three deviations is flagged after 8 rounds, one that is total after 6.
+//
+// What makes all miners slower at once is not any one's fault: a validator that has more of them to ask, a busy machine,
+// its network. So the caller takes the median of everybody's Slower off all latencies, by Quicker, and only if it is more
+// than nothing: then nobody can make others look slow by becoming quick. It is a ratio: where everybody waits some tens of
+// milliseconds longer, those that answered within a few can still stand apart.
 //
 // Rounds in which a miner stands apart, S > h/2, do not become its history; so it does not get used to its own decay. After
 // Relearn rounds of being flagged the history starts anew: what was a break has become what the miner is.

@@ -141,7 +141,7 @@ func TestValidatorCommits(t *testing.T) {
 		t.Run(scheme, func(t *testing.T) {
 			chain := chaintest.New(1)
 			chain.Change(func(_ *metagraph.Metagraph, r *metagraph.Rules) { r.CommitReveal = scheme })
-			neurons, _ := miners(t, minertest.Classifier(t, 500))
+			neurons, _ := miners(t, minertest.Classifier(t, 4000))
 			chain.Add(neurons...)
 			text, stop := start(t, chain, nil)
 			committed := func(n int) func() bool {

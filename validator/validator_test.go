@@ -61,7 +61,7 @@ func miners(t *testing.T, files ...[]byte) ([]metagraph.Neuron, []*minertest.Ser
 func TestProberCountsWhatComesBack(t *testing.T) {
 	tenth := []float32{0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1}
 	neurons, _ := miners(t,
-		minertest.Classifier(t, 2000),
+		minertest.Classifier(t, 8000),
 		minertest.Classifier(t, 0),
 		minertest.Constant(t, []int64{1, 10}, tenth...),
 		minertest.Constant(t, []int64{1, 3}, 1, 0, 0),
@@ -230,7 +230,7 @@ func TestValidatorPaysTheBetterModelMore(t *testing.T) {
 
 func TestValidatorSetsWeightsOncePerEpoch(t *testing.T) {
 	chain := chaintest.New(1)
-	neurons, _ := miners(t, minertest.Classifier(t, 500))
+	neurons, _ := miners(t, minertest.Classifier(t, 4000))
 	chain.Add(neurons...)
 	text, _ := start(t, chain, nil)
 	require.Eventually(t, func() bool { return text.count(`msg="weights set"`) == 1 }, soon, often, "the first as soon as there is evidence")
@@ -248,7 +248,7 @@ func TestValidatorSetsWeightsOncePerEpoch(t *testing.T) {
 func TestValidatorOutlivesChainAndMiners(t *testing.T) {
 	chain := chaintest.New(1)
 	chain.Down(true)
-	neurons, servers := miners(t, minertest.Classifier(t, 2000), minertest.Classifier(t, 1000))
+	neurons, servers := miners(t, minertest.Classifier(t, 4000), minertest.Classifier(t, 3000))
 	chain.Add(neurons...)
 	_, stop := start(t, chain, func(v *Validator) { v.Options.HalfLife = 100 })
 	require.Eventually(t, func() bool { return chain.Calls() > 3 }, soon, often)
@@ -290,7 +290,7 @@ func TestValidatorOfTheOwnerGivesItselfNothing(t *testing.T) {
 func TestValidatorTriesAgainWhatWasRefused(t *testing.T) {
 	chain := chaintest.New(1)
 	chain.Add(metagraph.Neuron{Hotkey: "validator", Stake: 1, Permit: true})
-	neurons, _ := miners(t, minertest.Classifier(t, 500))
+	neurons, _ := miners(t, minertest.Classifier(t, 4000))
 	chain.Add(neurons...)
 	chain.Refuse(chaintest.ErrRefused)
 	text, _ := start(t, chain, nil)

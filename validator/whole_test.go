@@ -50,7 +50,7 @@ func TestTwoUidsWithOneModelEarnOnce(t *testing.T) {
 
 func TestWhatIsKnownOutlivesTheValidator(t *testing.T) {
 	chain := chaintest.New(1)
-	neurons, _ := miners(t, minertest.Classifier(t, 1000), minertest.Classifier(t, 500))
+	neurons, _ := miners(t, minertest.Classifier(t, 1000), minertest.Classifier(t, 4000))
 	chain.Add(neurons...)
 	var first *Validator
 	_, stop := start(t, chain, func(v *Validator) { first = v })
@@ -209,7 +209,7 @@ func TestLateness(t *testing.T) {
 // TestAFailingSubnetStopsNoOther: one of two subnets does not exist.
 func TestAFailingSubnetStopsNoOther(t *testing.T) {
 	chain := chaintest.New(1)
-	neurons, _ := miners(t, minertest.Classifier(t, 500))
+	neurons, _ := miners(t, minertest.Classifier(t, 4000))
 	chain.Add(neurons...)
 	view := chain.As("validator")
 	logger, text := log()
@@ -238,7 +238,7 @@ func TestAFailingSubnetStopsNoOther(t *testing.T) {
 
 // TestShoppersGetTheSame: a real miner answers both askers alike, and loses nothing.
 func TestShoppersGetTheSame(t *testing.T) {
-	neurons, _ := miners(t, minertest.Classifier(t, 500))
+	neurons, _ := miners(t, minertest.Classifier(t, 4000))
 	p := newProber(t, 40)
 	p.askers = shared(t, oip.Dialer{}, oip.Dialer{}).askers
 	probes := planner{challenges: 40, shoppers: 2, shopped: 1, known: never, isolated: never, random: seeded()}.plan(&metagraph.Metagraph{Neurons: neurons})

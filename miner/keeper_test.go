@@ -94,6 +94,24 @@ func TestKeeperMendsWhatTheChainSays(t *testing.T) {
 	require.Eventually(t, serves(chain, announced), soon, often)
 }
 
+func TestKeeperAnnouncesChangedPrices(t *testing.T) {
+	for name, change := range map[string]func(*metagraph.Endpoint){
+		"per request":           func(e *metagraph.Endpoint) { e.Price++ },
+		"per KiB of input":      func(e *metagraph.Endpoint) { e.InputPrice++ },
+		"per KiB of output":     func(e *metagraph.Endpoint) { e.OutputPrice++ },
+		"per second of compute": func(e *metagraph.Endpoint) { e.ComputePrice++ },
+	} {
+		t.Run(name, func(t *testing.T) {
+			chain := chaintest.New(1)
+			before := announced
+			change(&before)
+			chain.Add(metagraph.Neuron{Hotkey: "hot", Endpoint: before})
+			_, _ = keep(t, chain, false)
+			require.Eventually(t, serves(chain, announced), soon, often)
+		})
+	}
+}
+
 func TestKeeperFailsWhenItMayNotRegister(t *testing.T) {
 	chain := chaintest.New(1)
 	keeper, out := newKeeper(chain, false)

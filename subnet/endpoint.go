@@ -15,6 +15,11 @@ type Endpoint struct {
 	Model       string
 	ModelSHA256 []byte
 	Price       uint64 // nplx per request
+
+	// What a request costs beside Price. A KiB is 1024 bytes of raw tensor contents.
+	InputPrice   uint64 // nplx per KiB of input
+	OutputPrice  uint64 // nplx per KiB of output
+	ComputePrice uint64 // nplx per second of compute
 }
 
 // Bounds of an announcement, so that a row of the metagraph stays small.
@@ -40,8 +45,20 @@ func (e Endpoint) Validate() error {
 		return fmt.Errorf("model must be 1 to %d printable ASCII characters: %w", maxModelBytes, ErrInvalidEndpoint)
 	case len(e.ModelSHA256) != hashBytes:
 		return fmt.Errorf("model SHA-256 has %d bytes, want %d: %w", len(e.ModelSHA256), hashBytes, ErrInvalidEndpoint)
-	case e.Price > Cap:
-		return fmt.Errorf("price %d nplx exceeds all there can be: %w", e.Price, ErrInvalidEndpoint)
+	}
+	return e.validatePrices()
+}
+
+func (e Endpoint) validatePrices() error {
+	for _, p := range []struct {
+		per  string
+		nplx uint64
+	}{
+		{"request", e.Price}, {"KiB of input", e.InputPrice}, {"KiB of output", e.OutputPrice}, {"second of compute", e.ComputePrice},
+	} {
+		if p.nplx > Cap {
+			return fmt.Errorf("price per %s of %d nplx exceeds all there can be: %w", p.per, p.nplx, ErrInvalidEndpoint)
+		}
 	}
 	return nil
 }

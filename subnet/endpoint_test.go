@@ -10,7 +10,7 @@ import (
 func goodEndpoint() Endpoint {
 	return Endpoint{
 		Host: "miner-1.example.org", Port: 8443, Protocol: "oip-v2-grpc", TLSKeyHash: make([]byte, 32),
-		Model: "digits", ModelSHA256: make([]byte, 32), Price: 5,
+		Model: "digits", ModelSHA256: make([]byte, 32), Price: 5, InputPrice: 6, OutputPrice: 7, ComputePrice: 8,
 	}
 }
 
@@ -28,7 +28,8 @@ func TestEndpointValidate(t *testing.T) {
 		{"the longest label", func(e *Endpoint) { e.Host = long + ".org" }, true},
 		{"no TLS", func(e *Endpoint) { e.TLSKeyHash = nil }, true},
 		{"the highest port", func(e *Endpoint) { e.Port = 65535 }, true},
-		{"all there can be as price", func(e *Endpoint) { e.Price = Cap }, true},
+		{"all there can be as prices", func(e *Endpoint) { e.Price, e.InputPrice, e.OutputPrice, e.ComputePrice = Cap, Cap, Cap, Cap }, true},
+		{"for nothing", func(e *Endpoint) { e.Price, e.InputPrice, e.OutputPrice, e.ComputePrice = 0, 0, 0, 0 }, true},
 		{"no host", func(e *Endpoint) { e.Host = "" }, false},
 		{"a URL", func(e *Endpoint) { e.Host = "http://example.org" }, false},
 		{"host and port", func(e *Endpoint) { e.Host = "example.org:80" }, false},
@@ -53,7 +54,10 @@ func TestEndpointValidate(t *testing.T) {
 		{"an invalid byte in the model", func(e *Endpoint) { e.Model = "m\xff" }, false},
 		{"no model hash", func(e *Endpoint) { e.ModelSHA256 = nil }, false},
 		{"a long model hash", func(e *Endpoint) { e.ModelSHA256 = make([]byte, 33) }, false},
-		{"more than there can be as price", func(e *Endpoint) { e.Price = Cap + 1 }, false},
+		{"more than there can be per request", func(e *Endpoint) { e.Price = Cap + 1 }, false},
+		{"more than there can be per KiB of input", func(e *Endpoint) { e.InputPrice = Cap + 1 }, false},
+		{"more than there can be per KiB of output", func(e *Endpoint) { e.OutputPrice = Cap + 1 }, false},
+		{"more than there can be per second", func(e *Endpoint) { e.ComputePrice = Cap + 1 }, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			e := goodEndpoint()

@@ -103,6 +103,7 @@ func endpointOf(uid int) *subnetv1.Endpoint {
 	return &subnetv1.Endpoint{
 		Host: "192.0.2.1", Port: uint32(1024 + uid), Protocol: "oip-v2-grpc", TlsKeyHash: make([]byte, 32),
 		Model: "digits", ModelSha256: make([]byte, 32), Price: 1000, Height: 1,
+		PriceInputKib: 10, PriceOutputKib: 10, PriceComputeSecond: 100_000,
 	}
 }
 

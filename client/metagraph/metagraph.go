@@ -28,6 +28,11 @@ type Endpoint struct {
 	Model       string // the model to ask for
 	ModelSHA256 []byte // 32 bytes: of the model's file
 	Price       uint64 // nplx per request
+
+	// What a request costs beside Price. A KiB is 1024 bytes of raw tensor contents.
+	InputPrice   uint64 // nplx per KiB of input
+	OutputPrice  uint64 // nplx per KiB of output
+	ComputePrice uint64 // nplx per second of compute
 }
 
 // Serves reports whether there is anything to call.
@@ -38,7 +43,8 @@ func (e Endpoint) Address() string { return net.JoinHostPort(e.Host, strconv.Ito
 
 // Equal reports whether both say the same.
 func (e Endpoint) Equal(o Endpoint) bool {
-	return e.Host == o.Host && e.Port == o.Port && e.Protocol == o.Protocol && e.Model == o.Model && e.Price == o.Price &&
+	return e.Host == o.Host && e.Port == o.Port && e.Protocol == o.Protocol && e.Model == o.Model &&
+		e.Price == o.Price && e.InputPrice == o.InputPrice && e.OutputPrice == o.OutputPrice && e.ComputePrice == o.ComputePrice &&
 		bytes.Equal(e.TLSKeyHash, o.TLSKeyHash) && bytes.Equal(e.ModelSHA256, o.ModelSHA256)
 }
 

@@ -129,7 +129,8 @@ func (c *Chain) Serve(ctx context.Context, netuid uint32, e metagraph.Endpoint) 
 	_, err := c.node.Submit(ctx, c.keys.Hotkey, &subnetv1.MsgServe{
 		Hotkey: c.keys.Hotkey.Address(), Netuid: netuid, Endpoint: subnetv1.Endpoint{
 			Host: e.Host, Port: uint32(e.Port), Protocol: e.Protocol, TlsKeyHash: e.TLSKeyHash,
-			Model: e.Model, ModelSha256: e.ModelSHA256, Price: e.Price}})
+			Model: e.Model, ModelSha256: e.ModelSHA256, Price: e.Price,
+			PriceInputKib: e.InputPrice, PriceOutputKib: e.OutputPrice, PriceComputeSecond: e.ComputePrice}})
 	return signing(c.keys.Hotkey, err)
 }
 
@@ -234,7 +235,8 @@ func fromEndpoint(e *subnetv1.Endpoint) (metagraph.Endpoint, error) {
 		return metagraph.Endpoint{}, fmt.Errorf("%w: port %d", ErrMalformed, e.Port)
 	}
 	return metagraph.Endpoint{Host: e.Host, Port: uint16(e.Port), Protocol: e.Protocol, TLSKeyHash: e.TlsKeyHash,
-		Model: e.Model, ModelSHA256: e.ModelSha256, Price: e.Price}, nil
+		Model: e.Model, ModelSHA256: e.ModelSha256, Price: e.Price,
+		InputPrice: e.PriceInputKib, OutputPrice: e.PriceOutputKib, ComputePrice: e.PriceComputeSecond}, nil
 }
 
 func share(v uint32) uint16 { return uint16(min(v, math.MaxUint16)) }

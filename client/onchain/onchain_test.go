@@ -18,7 +18,7 @@ func answer() *subnetv1.QueryMetagraphResponse {
 		Netuid: 3, Height: 40, LastEpoch: 36, NextEpoch: 46,
 		Hotkeys: []string{"h0", "h1"}, Coldkeys: []string{"c0", "c1"},
 		Endpoints: []subnetv1.Endpoint{{}, {Host: "127.0.0.1", Port: 8500, Protocol: "oip-v2-grpc", TlsKeyHash: []byte{1}, Model: "m",
-			ModelSha256: []byte{2}, Price: 7, Height: 9}},
+			ModelSha256: []byte{2}, Price: 7, Height: 9, PriceInputKib: 11, PriceOutputKib: 12, PriceComputeSecond: 13}},
 		Registered: []uint64{1, 2}, Updated: []uint64{3, 4}, Stake: []uint64{5, 6}, Incentive: []uint32{7, 65535}, Dividends: []uint32{9, 10},
 		Consensus: []uint32{0, 0}, Trust: []uint32{11, 12}, ValidatorTrust: []uint32{15, 16}, Emission: []uint64{13, 14},
 		Permit: []bool{true, false}, Active: []bool{true, true}, Immune: []bool{false, false},
@@ -31,7 +31,8 @@ func TestMetagraphIsTranslated(t *testing.T) {
 	require.Equal(t, &metagraph.Metagraph{Netuid: 3, Height: 40, LastEpoch: 36, NextEpoch: 46, Neurons: []metagraph.Neuron{
 		{UID: 0, Hotkey: "h0", Coldkey: "c0", Registered: 1, Stake: 5, Incentive: 7, Dividends: 9, Trust: 11, Vtrust: 15, Emission: 13, Permit: true},
 		{UID: 1, Hotkey: "h1", Coldkey: "c1", Registered: 2, Stake: 6, Incentive: 65535, Dividends: 10, Trust: 12, Vtrust: 16, Emission: 14,
-			Endpoint: metagraph.Endpoint{Host: "127.0.0.1", Port: 8500, Protocol: "oip-v2-grpc", TLSKeyHash: []byte{1}, Model: "m", ModelSHA256: []byte{2}, Price: 7}},
+			Endpoint: metagraph.Endpoint{Host: "127.0.0.1", Port: 8500, Protocol: "oip-v2-grpc", TLSKeyHash: []byte{1}, Model: "m", ModelSHA256: []byte{2},
+				Price: 7, InputPrice: 11, OutputPrice: 12, ComputePrice: 13}},
 	}}, got)
 }
 

@@ -132,6 +132,19 @@ func TestParamsTable(t *testing.T) {
 	}
 }
 
+func TestEndpointFromFlags(t *testing.T) {
+	cmd := serveCommand()
+	require.NoError(t, cmd.ParseFlags([]string{"--model", "digits", "--model-sha256", "01ff", "--tls-key-hash", "02", "--protocol", "p",
+		"--price", "1", "--price-input-kib", "2", "--price-output-kib", "3", "--price-compute-second", "4"}))
+	e, err := endpointFromFlags(cmd, "example.org:8500")
+	require.NoError(t, err)
+	require.Equal(t, subnetv1.Endpoint{Host: "example.org", Port: 8500, Protocol: "p", Model: "digits", ModelSha256: []byte{1, 255},
+		TlsKeyHash: []byte{2}, Price: 1, PriceInputKib: 2, PriceOutputKib: 3, PriceComputeSecond: 4}, e)
+	require.ErrorContains(t, cmd.ParseFlags([]string{"--price-input-kib", "-1"}), "--price-input-kib")
+	_, err = endpointFromFlags(cmd, "example.org")
+	require.ErrorContains(t, err, "HOST:PORT")
+}
+
 func TestTables(t *testing.T) {
 	s := subnetv1.SubnetInfo{
 		Subnet:  subnetv1.Subnet{Netuid: 1, Owner: "plexus1owner", Name: "digits", Neurons: 5, Vacant: 1, Hyperparams: subnetv1.Hyperparams{Tempo: 360, MaxUids: 256, CommitReveal: "off"}},
@@ -168,6 +181,14 @@ UID  HOTKEY    STAKE  PERMIT  MODEL  ENDPOINT
 	require.Contains(t, table(t, func(w io.Writer) {
 		showNeuron(w, &subnetv1.QueryNeuronResponse{BlocksUntilWeights: 12, Neuron: subnetv1.Neuron{Hotkey: "plexus1a"}})
 	}), "in 12 blocks")
+	priced := table(t, func(w io.Writer) {
+		showNeuron(w, &subnetv1.QueryNeuronResponse{Neuron: subnetv1.Neuron{Endpoint: &subnetv1.Endpoint{
+			Price: 1_000_000_000, PriceInputKib: 2_000_000_000, PriceOutputKib: 3_000_000_000, PriceComputeSecond: 4_000_000_000}}})
+	})
+	for _, line := range []string{"price per request            1 PLX\n", "price per KiB of input       2 PLX\n",
+		"price per KiB of output      3 PLX\n", "price per second of compute  4 PLX\n"} {
+		require.Contains(t, priced, line)
+	}
 	require.Contains(t, table(t, func(w io.Writer) { showHistory(w, &subnetv1.QueryHistoryResponse{Hotkey: "plexus1a"}) }), "no epoch")
 	require.Contains(t, table(t, func(w io.Writer) {
 		showPositions(w, &subnetv1.QueryPositionsResponse{Subnets: []uint32{2, 9}, Positions: []subnetv1.Position{{Netuid: 2, Incentive: 65535}}})

@@ -197,6 +197,9 @@ func showNeuron(w io.Writer, n *subnetv1.QueryNeuronResponse) {
 		pair(w, "model", e.Model)
 		pair(w, "model SHA-256", fmt.Sprintf("%x", e.ModelSha256))
 		pair(w, "price per request", plx(e.Price))
+		pair(w, "price per KiB of input", plx(e.PriceInputKib))
+		pair(w, "price per KiB of output", plx(e.PriceOutputKib))
+		pair(w, "price per second of compute", plx(e.PriceComputeSecond))
 	}
 }
 

@@ -108,6 +108,9 @@ func serveCommand() *cobra.Command {
 	cmd.Flags().String("model-sha256", "", "SHA-256 of the model file, hexadecimal")
 	cmd.Flags().String("tls-key-hash", "", "SHA-256 of the server's public key, hexadecimal; empty for plaintext")
 	cmd.Flags().Uint64("price", 0, "nplx per request")
+	cmd.Flags().Uint64("price-input-kib", 0, "nplx per KiB of input")
+	cmd.Flags().Uint64("price-output-kib", 0, "nplx per KiB of output")
+	cmd.Flags().Uint64("price-compute-second", 0, "nplx per second of compute")
 	flags.AddTxFlagsToCmd(cmd)
 	return cmd
 }
@@ -129,8 +132,12 @@ func endpointFromFlags(cmd *cobra.Command, hostPort string) (subnetv1.Endpoint, 
 	if e.Model, err = cmd.Flags().GetString("model"); err != nil {
 		return e, err
 	}
-	if e.Price, err = cmd.Flags().GetUint64("price"); err != nil {
-		return e, err
+	for flag, price := range map[string]*uint64{
+		"price": &e.Price, "price-input-kib": &e.PriceInputKib, "price-output-kib": &e.PriceOutputKib, "price-compute-second": &e.PriceComputeSecond,
+	} {
+		if *price, err = cmd.Flags().GetUint64(flag); err != nil {
+			return e, err
+		}
 	}
 	if e.ModelSha256, err = hexFlag(cmd, "model-sha256"); err != nil {
 		return e, err

@@ -51,7 +51,9 @@ func (m MsgServer) Serve(ctx context.Context, msg *subnetv1.MsgServe) (*subnetv1
 	endpoint := msg.Endpoint
 	endpoint.Height = height(ctx)
 	neuron.Endpoint = &endpoint
-	emitEvent(ctx, "serve", attr("netuid", msg.Netuid), attr("uid", neuron.Uid), attr("model", endpoint.Model), attr("price", endpoint.Price))
+	emitEvent(ctx, "serve", attr("netuid", msg.Netuid), attr("uid", neuron.Uid), attr("model", endpoint.Model),
+		attr("price", endpoint.Price), attr("price_input_kib", endpoint.PriceInputKib),
+		attr("price_output_kib", endpoint.PriceOutputKib), attr("price_compute_second", endpoint.PriceComputeSecond))
 	return &subnetv1.MsgServeResponse{}, m.k.neurons.Set(ctx, rowKey(msg.Netuid, int(neuron.Uid)), neuron)
 }
 
@@ -80,6 +82,7 @@ func endpointOf(e subnetv1.Endpoint) subnet.Endpoint {
 	return subnet.Endpoint{
 		Host: e.Host, Port: e.Port, Protocol: e.Protocol, TLSKeyHash: e.TlsKeyHash,
 		Model: e.Model, ModelSHA256: e.ModelSha256, Price: e.Price,
+		InputPrice: e.PriceInputKib, OutputPrice: e.PriceOutputKib, ComputePrice: e.PriceComputeSecond,
 	}
 }
 

@@ -15,6 +15,7 @@ func endpoint() subnetv1.Endpoint {
 	return subnetv1.Endpoint{
 		Host: "192.0.2.1", Port: 8443, Protocol: "oip-v2-grpc", TlsKeyHash: bytes.Repeat([]byte{1}, 32),
 		Model: "digits", ModelSha256: bytes.Repeat([]byte{2}, 32), Price: 7,
+		PriceInputKib: 8, PriceOutputKib: 9, PriceComputeSecond: 10,
 	}
 }
 
@@ -67,6 +68,9 @@ func TestServeRefusals(t *testing.T) {
 		"no model":          func(e *subnetv1.Endpoint) { e.Model = "" },
 		"no model hash":     func(e *subnetv1.Endpoint) { e.ModelSha256 = nil },
 		"absurd price":      func(e *subnetv1.Endpoint) { e.Price = subnet.Cap + 1 },
+		"absurd input":      func(e *subnetv1.Endpoint) { e.PriceInputKib = subnet.Cap + 1 },
+		"absurd output":     func(e *subnetv1.Endpoint) { e.PriceOutputKib = subnet.Cap + 1 },
+		"absurd compute":    func(e *subnetv1.Endpoint) { e.PriceComputeSecond = subnet.Cap + 1 },
 	} {
 		t.Run(name, func(t *testing.T) {
 			msg := good()

@@ -87,6 +87,7 @@ func serve(w *world) (draft, error) {
 	msg := &subnetv1.MsgServe{Hotkey: n.Hotkey, Netuid: s.Subnet.Netuid, Endpoint: subnetv1.Endpoint{
 		Host: "miner-" + w.text(1, 20) + ".example", Port: uint32(between(w.r, 1, 65535)), Protocol: "oip-v2-grpc",
 		TlsKeyHash: w.bytes(32), Model: w.text(1, 40), ModelSha256: w.bytes(32), Price: between(w.r, 0, subnet.PLX),
+		PriceInputKib: between(w.r, 0, subnet.PLX), PriceOutputKib: between(w.r, 0, subnet.PLX), PriceComputeSecond: between(w.r, 0, subnet.PLX),
 	}}
 	d := draft{signer: signer, msg: msg}
 	if !w.spoil() {

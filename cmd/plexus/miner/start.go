@@ -53,7 +53,7 @@ type settings struct {
 	maxBurn  string
 	models   string
 	model    string
-	price    string
+	prices   prices
 	library  string
 	listen   string
 	external string
@@ -101,7 +101,7 @@ func startCommand() *cobra.Command {
 	f.StringVar(&s.maxBurn, "max-burn", "1plx", "most that a registration may cost, such as 1.5plx or 1500000000nplx")
 	f.StringVar(&s.models, "models", "", "folder of models, <name>/<version>/model.onnx, or one .onnx file")
 	f.StringVar(&s.model, "model", "", "model to announce, of those in the folder (default: the only one)")
-	f.StringVar(&s.price, "price", "0nplx", "price per request to announce")
+	s.prices.add(f)
 	f.StringVar(&s.library, library.Flag, "", "ONNX Runtime's shared library (default: searched, see: plexus runtime info)")
 	f.StringVar(&s.listen, "listen", "127.0.0.1:8500", "address to serve on; port 0 takes a free one")
 	f.StringVar(&s.external, "external", "", "host:port to announce, where others reach this miner (default: the address served on)")
@@ -336,16 +336,15 @@ func (s *settings) endpoint(bound net.Addr, identity oip.Identity, served *miner
 	if err != nil {
 		return none, err
 	}
-	price, err := amount.Parse(s.price)
-	if err != nil {
-		return none, fmt.Errorf("--price: %w", err)
-	}
 	host, port, err := s.reachable(bound)
 	if err != nil {
 		return none, err
 	}
-	return metagraph.Endpoint{Host: host, Port: port, Protocol: oip.Protocol, TLSKeyHash: identity.KeyHash(),
-		Model: model, ModelSHA256: hash[:], Price: price}, nil
+	e := metagraph.Endpoint{Host: host, Port: port, Protocol: oip.Protocol, TLSKeyHash: identity.KeyHash(), Model: model, ModelSHA256: hash[:]}
+	if err := s.prices.set(&e); err != nil {
+		return none, err
+	}
+	return e, nil
 }
 
 // reachable returns where others are to call: what the operator says, else where the miner listens.

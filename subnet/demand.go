@@ -1,6 +1,9 @@
 package subnet
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // DemandRules say how far the shares of subnets follow what callers pay, in
 // basis points. The zero value lets root weights alone decide.
@@ -47,6 +50,24 @@ type Emission struct {
 
 // Total is all that the subnet gets of the block.
 func (e Emission) Total() uint64 { return e.Root + e.Demand }
+
+// NetuidAmount is an amount of one subnet.
+type NetuidAmount struct {
+	Netuid uint32
+	Amount uint64 // nplx
+}
+
+// AmountsOf returns the amounts of the given subnets, both ascending by
+// netuid; 0 for those that have none. Amounts of other subnets drop out.
+func AmountsOf(netuids []uint32, all []NetuidAmount) []uint64 {
+	amounts := make([]uint64, len(netuids))
+	for _, a := range all {
+		if at, exists := slices.BinarySearch(netuids, a.Netuid); exists {
+			amounts[at] = a.Amount
+		}
+	}
+	return amounts
+}
 
 // MixDemand divides a block's reward E over subnets by their root shares and
 // by the nplx burned for them per block, smoothed by SmoothBurned. Both have

@@ -66,6 +66,13 @@ func TestSmoothBurned(t *testing.T) {
 	}
 }
 
+func TestAmountsOf(t *testing.T) {
+	burned := []NetuidAmount{{1, 10}, {3, 30}, {4, 40}}
+	require.Equal(t, []uint64{0, 30, 0}, AmountsOf([]uint32{2, 3, 7}, burned), "removed subnets drop out, others have none")
+	require.Equal(t, []uint64{0}, AmountsOf([]uint32{1}, nil))
+	require.Empty(t, AmountsOf(nil, burned))
+}
+
 // drawDemand draws subnets with root shares, and demand rules.
 func drawDemand(t *rapid.T) (root []uint64, rules DemandRules) {
 	root = rapid.SliceOfN(rapid.Uint64Range(0, 1<<33), 1, 9).Draw(t, "root shares")

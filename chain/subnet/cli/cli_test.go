@@ -149,15 +149,17 @@ func TestTables(t *testing.T) {
 	s := subnetv1.SubnetInfo{
 		Subnet:  subnetv1.Subnet{Netuid: 1, Owner: "plexus1owner", Name: "digits", Neurons: 5, Vacant: 1, Hyperparams: subnetv1.Hyperparams{Tempo: 360, MaxUids: 256, CommitReveal: "off"}},
 		Pending: 2_500_000_000, RegistrationPrice: 1_000_000_000, NextEpoch: 720, Share: 500_000_000, Emission: 500_000_000,
+		RootShare: 400_000_000, DemandShare: 100_000_000, RootEmission: 400_000_000, DemandEmission: 100_000_000, BurnedPerBlock: 200_000_000,
 	}
 	require.Equal(t, strings.TrimPrefix(`
-NETUID  NAME    NEURONS  SHARE   PER BLOCK  PENDING  REGISTRATION  NEXT EPOCH  OWNER
-1       digits  4/256    50.00%  0.5 PLX    2.5 PLX  1 PLX         720         plexus1owner
+NETUID  NAME    NEURONS  SHARE   BY DEMAND  PER BLOCK  PENDING  REGISTRATION  NEXT EPOCH  OWNER
+1       digits  4/256    50.00%  10.00%     0.5 PLX    2.5 PLX  1 PLX         720         plexus1owner
 `, "\n"), table(t, func(w io.Writer) { showSubnets(w, &subnetv1.QuerySubnetsResponse{Subnets: []subnetv1.SubnetInfo{s}}) }))
 	require.Contains(t, table(t, func(w io.Writer) { showSubnets(w, &subnetv1.QuerySubnetsResponse{}) }), "plexus tx subnet create")
 
 	whole := table(t, func(w io.Writer) { showSubnet(w, &subnetv1.QuerySubnetResponse{Subnet: s}) })
-	for _, line := range []string{"commit_reveal         off\n", "tempo                 360\n", "kappa                 0\n", "liquid_alpha          false\n"} {
+	for _, line := range []string{"commit_reveal         off\n", "tempo                 360\n", "kappa                 0\n", "liquid_alpha          false\n",
+		"- by root weights            40.00%\n- by demand                  10.00%\n", "- by demand                  0.1 PLX\n", "burned by callers per block  0.2 PLX\n"} {
 		require.Contains(t, whole, line)
 	}
 

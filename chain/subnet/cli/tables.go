@@ -63,9 +63,9 @@ func showSubnets(w io.Writer, resp *subnetv1.QuerySubnetsResponse) {
 		row(w, "There are no subnets yet. Open one with: plexus tx subnet create NAME")
 		return
 	}
-	row(w, "NETUID", "NAME", "NEURONS", "SHARE", "PER BLOCK", "PENDING", "REGISTRATION", "NEXT EPOCH", "OWNER")
+	row(w, "NETUID", "NAME", "NEURONS", "SHARE", "BY DEMAND", "PER BLOCK", "PENDING", "REGISTRATION", "NEXT EPOCH", "OWNER")
 	for _, s := range resp.Subnets {
-		row(w, s.Subnet.Netuid, s.Subnet.Name, neurons(s.Subnet), percent(s.Share), plx(s.Emission),
+		row(w, s.Subnet.Netuid, s.Subnet.Name, neurons(s.Subnet), percent(s.Share), percent(s.DemandShare), plx(s.Emission),
 			plx(s.Pending), plx(s.RegistrationPrice), s.NextEpoch, s.Subnet.Owner)
 	}
 }
@@ -87,7 +87,12 @@ func showSubnet(w io.Writer, resp *subnetv1.QuerySubnetResponse) {
 	pair(w, "lock", plx(s.Lock))
 	pair(w, "registration price", plx(i.RegistrationPrice))
 	pair(w, "share of the block reward", percent(i.Share))
+	pair(w, "- by root weights", percent(i.RootShare))
+	pair(w, "- by demand", percent(i.DemandShare))
 	pair(w, "emission per block", plx(i.Emission))
+	pair(w, "- by root weights", plx(i.RootEmission))
+	pair(w, "- by demand", plx(i.DemandEmission))
+	pair(w, "burned by callers per block", plx(i.BurnedPerBlock))
 	pair(w, "pending", plx(i.Pending))
 	pair(w, "epochs run", s.Epochs)
 	pair(w, "last epoch", s.LastEpoch)

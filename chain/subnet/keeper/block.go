@@ -40,13 +40,17 @@ func (k *Keeper) allSubnets(ctx context.Context) ([]subnetv1.Subnet, error) {
 }
 
 // emit mints one block's reward and adds it to the pending emission of the
-// subnets in proportion to their shares. Without a subnet nothing is minted.
+// subnets in proportion to their shares, which demand may move. Without a subnet nothing is minted.
 func (k *Keeper) emit(ctx context.Context, all []subnetv1.Subnet) error {
 	reward := subnet.BlockReward(k.supply(ctx))
 	if reward == 0 || len(all) == 0 {
 		return nil
 	}
 	shares, err := k.countRootVotes(ctx, netuidsOf(all))
+	if err != nil {
+		return err
+	}
+	parts, err := k.divide(ctx, reward, netuidsOf(all), shares)
 	if err != nil {
 		return err
 	}
@@ -57,8 +61,8 @@ func (k *Keeper) emit(ctx context.Context, all []subnetv1.Subnet) error {
 	if err != nil {
 		return err
 	}
-	for i, part := range subnet.Apportion(reward, shares) {
-		amounts[i] += part
+	for i, part := range parts {
+		amounts[i] += part.Total()
 	}
 	return k.setPending(ctx, all, amounts)
 }

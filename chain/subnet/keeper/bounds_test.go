@@ -82,6 +82,8 @@ func paramsBounds() []bound[subnetv1.Params] {
 		{"MaxHistory", []any{0, 1000}, []any{1001}, nil, ""},
 		{"SwapCost", []any{0, subnet.Cap}, []any{subnet.Cap + 1}, nil, ""},
 		{"FailedCommitFee", []any{0, subnet.Cap}, []any{subnet.Cap + 1}, nil, ""},
+		{"DemandMix", []any{0, 10_000}, []any{10_001}, nil, ""},
+		{"DemandCap", []any{0, 10_000}, []any{10_001}, nil, ""},
 	}
 }
 

@@ -115,7 +115,7 @@ func HyperparamsToProto(h subnet.Hyperparams) subnetv1.Hyperparams {
 
 // DefaultParams are the parameters of a new network.
 func DefaultParams() subnetv1.Params {
-	split := subnet.DefaultSplit()
+	split, demand := subnet.DefaultSplit(), subnet.DefaultDemandRules()
 	return subnetv1.Params{
 		OwnerBps:          split.Owner,
 		MinerBps:          split.Miners,
@@ -135,6 +135,8 @@ func DefaultParams() subnetv1.Params {
 		MaxRevealsPerBlock:   32,
 		Beacon:               DefaultBeacon(),
 		FailedCommitFee:      subnet.PLX / 100,
+		DemandMix:            demand.Mix,
+		DemandCap:            demand.Cap,
 	}
 }
 
@@ -144,6 +146,9 @@ func ValidateParams(p subnetv1.Params) error {
 		return err
 	}
 	if err := validateRanges(p); err != nil {
+		return err
+	}
+	if err := demandRulesOf(p).Validate(); err != nil {
 		return err
 	}
 	defaults, err := HyperparamsFromProto(p.Defaults)
@@ -190,6 +195,10 @@ func validateRanges(p subnetv1.Params) error {
 
 func splitOf(p subnetv1.Params) subnet.Split {
 	return subnet.Split{Owner: p.OwnerBps, Miners: p.MinerBps, Validators: p.ValidatorBps}
+}
+
+func demandRulesOf(p subnetv1.Params) subnet.DemandRules {
+	return subnet.DemandRules{Mix: p.DemandMix, Cap: p.DemandCap}
 }
 
 func ownerRulesOf(p subnetv1.Params) subnet.OwnerRules {

@@ -7,6 +7,8 @@ import (
 
 	sdk "github.com/cosmos/cosmos-sdk/types"
 	stakingtypes "github.com/cosmos/cosmos-sdk/x/staking/types"
+
+	"github.com/plexusnet/plexus/subnet"
 )
 
 // AccountKeeper creates the accounts of hotkeys, which sign but own nothing.
@@ -40,4 +42,12 @@ type StakingKeeper interface {
 // DistributionKeeper hands rewards to a validator and its delegators.
 type DistributionKeeper interface {
 	AllocateTokensToValidator(ctx context.Context, validator stakingtypes.ValidatorI, tokens sdk.DecCoins) error
+}
+
+// DemandKeeper knows what callers burn for subnets.
+type DemandKeeper interface {
+	// SmoothedBurned returns the nplx that count as burned in this block for
+	// every subnet that has any, ascending by netuid. Over any time they must
+	// not add up to more than was burned: see subnet.SmoothBurned.
+	SmoothedBurned(ctx context.Context) ([]subnet.NetuidAmount, error)
 }

@@ -38,6 +38,7 @@ type Keeper struct {
 	bank      BankKeeper
 	staking   StakingKeeper
 	distr     DistributionKeeper
+	demand    DemandKeeper      // nil: nobody counts demand
 	engine    *consensus.Engine // its memory serves one epoch after the other
 
 	schema       collections.Schema

@@ -9,6 +9,7 @@ import (
 	"github.com/cosmos/cosmos-sdk/types/query"
 
 	subnetv1 "github.com/plexusnet/plexus/proto/plexus/subnet/v1"
+	"github.com/plexusnet/plexus/subnet"
 )
 
 // History returns what the last epochs meant for whoever has a uid now.
@@ -103,7 +104,7 @@ func (q QueryServer) Identity(ctx context.Context, req *subnetv1.QueryIdentityRe
 }
 
 // RootWeights returns who says what the subnets are worth, and the shares that
-// follow from all of it.
+// follow from all of it, before demand moves them.
 func (q QueryServer) RootWeights(ctx context.Context, req *subnetv1.QueryRootWeightsRequest) (*subnetv1.QueryRootWeightsResponse, error) {
 	votes, page, err := query.CollectionPaginate(ctx, q.k.rootWeights, req.Pagination, func(hotkey string, stored subnetv1.Row) (subnetv1.RootVote, error) {
 		row, err := unpackRow(stored)
@@ -118,6 +119,13 @@ func (q QueryServer) RootWeights(ctx context.Context, req *subnetv1.QueryRootWei
 	if err != nil {
 		return nil, err
 	}
-	m, err := q.market(ctx)
-	return &subnetv1.QueryRootWeightsResponse{Votes: votes, Netuids: m.netuids, Shares: m.shares, Pagination: page}, err
+	all, err := q.k.allSubnets(ctx)
+	if err != nil {
+		return nil, err
+	}
+	netuids := netuidsOf(all)
+	shares, err := q.k.rootShares(ctx, netuids)
+	return &subnetv1.QueryRootWeightsResponse{
+		Votes: votes, Netuids: netuids, Shares: subnet.Apportion(shareWhole, shares), Pagination: page,
+	}, err
 }

@@ -63,10 +63,11 @@ const shareWhole = 1_000_000_000
 // market is what all subnets share in at one height.
 type market struct {
 	height   uint64
-	netuids  []uint32 // ascending
-	pending  []uint64 // nplx
-	shares   []uint64 // per 1e9, adding up to it
-	emission []uint64 // nplx per block
+	netuids  []uint32          // ascending
+	pending  []uint64          // nplx
+	burned   []uint64          // nplx per block, smoothed
+	emission []subnet.Emission // nplx per block
+	shares   []subnet.Emission // per 1e9, adding up to it
 }
 
 func (q QueryServer) market(ctx context.Context) (market, error) {
@@ -78,10 +79,33 @@ func (q QueryServer) market(ctx context.Context) (market, error) {
 	if m.pending, err = q.k.pendingOf(ctx, all); err != nil {
 		return market{}, err
 	}
-	shares, err := q.k.rootShares(ctx, m.netuids)
-	m.shares = subnet.Apportion(shareWhole, shares)
-	m.emission = subnet.Apportion(subnet.BlockReward(q.k.supply(ctx)), shares)
-	return m, err
+	root, err := q.k.rootShares(ctx, m.netuids)
+	if err != nil {
+		return market{}, err
+	}
+	reward := subnet.BlockReward(q.k.supply(ctx))
+	if m.emission, err = q.k.divide(ctx, reward, m.netuids, root); err != nil {
+		return market{}, err
+	}
+	if m.burned, err = q.k.burnedFor(ctx, m.netuids); err != nil {
+		return market{}, err
+	}
+	m.shares = sharesOf(reward, root, m.emission)
+	return m, nil
+}
+
+// sharesOf returns what the parts of a reward are of shareWhole. They add up to
+// it: demand rounds down, root has the rest, by its own shares.
+func sharesOf(reward uint64, root []uint64, parts []subnet.Emission) []subnet.Emission {
+	shares, left := make([]subnet.Emission, len(parts)), uint64(shareWhole)
+	for i, p := range parts {
+		shares[i].Demand = shareWhole * p.Demand / max(reward, 1) // both are at most 1e9
+		left -= shares[i].Demand
+	}
+	for i, s := range subnet.Apportion(left, root) {
+		shares[i].Root = s
+	}
+	return shares
 }
 
 // info adds to a subnet what follows from it and the market.
@@ -91,13 +115,19 @@ func (m market) info(s subnetv1.Subnet) (subnetv1.SubnetInfo, error) {
 		return subnetv1.SubnetInfo{}, err
 	}
 	i, _ := slices.BinarySearch(m.netuids, s.Netuid)
+	share, emission := at(m.shares, i), at(m.emission, i)
 	return subnetv1.SubnetInfo{
 		Subnet:            s,
 		Pending:           at(m.pending, i),
 		RegistrationPrice: hyper.RegistrationPrice(s.BurnPrice, s.BurnHeight, m.height),
 		NextEpoch:         clockOf(s).Next(),
-		Share:             at(m.shares, i),
-		Emission:          at(m.emission, i),
+		Share:             share.Total(),
+		Emission:          emission.Total(),
+		RootShare:         share.Root,
+		DemandShare:       share.Demand,
+		RootEmission:      emission.Root,
+		DemandEmission:    emission.Demand,
+		BurnedPerBlock:    at(m.burned, i),
 	}, nil
 }
 

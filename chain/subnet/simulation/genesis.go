@@ -54,6 +54,8 @@ func RandomParams(r *rand.Rand, stake uint64, beacon subnetv1.Beacon) subnetv1.P
 	p.SwapCost = between(r, 0, stake/1_000)
 	p.FailedCommitFee = between(r, 0, stake/1_000)
 	p.MaxRevealsPerBlock = uint32(between(r, 1, 8))
+	p.DemandMix = uint32(between(r, 0, subnet.BasisPoints))
+	p.DemandCap = uint32(between(r, 0, subnet.BasisPoints))
 	p.Beacon = beacon
 	p.Defaults = RandomHyperparams(r, stake)
 	if err := keeper.ValidateParams(p); err != nil {

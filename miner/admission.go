@@ -12,6 +12,7 @@ import (
 
 	"github.com/plexusnet/plexus/client/oip"
 	"github.com/plexusnet/plexus/miner/schedule"
+	"github.com/plexusnet/plexus/miner/till"
 	"github.com/plexusnet/plexus/proto/inference"
 )
 
@@ -31,6 +32,15 @@ func (g *gate) enter() bool {
 }
 
 func (g *gate) leave() { g.in.Add(-1) }
+
+// crowded reports whether so much is in hand that the rest is kept for those who pay.
+func (g *gate) crowded() bool { return g.in.Load() > max(1, g.limit/2) }
+
+// full says that there is no room.
+func (g *gate) full() error {
+	return fullStatus(&schedule.FullError{RetryAfter: 50 * time.Millisecond,
+		Reason: fmt.Sprintf("the server has %d requests in hand and takes no more", g.in.Load())})
+}
 
 // admission decides about a request when its headers have come and before its message is read, so that neither a crowd
 // nor a sender who stalls takes more memory and time than the limits allow. Questions about state have a gate of their
@@ -59,19 +69,28 @@ func (a *admission) tap(ctx context.Context, info *tap.Info) (context.Context, e
 	if err != nil {
 		return ctx, err
 	}
-	g, timeout := &a.other, a.timeout
+	g, timeout, unpaid := &a.other, a.timeout, false
 	switch info.FullMethodName {
 	case inference.GRPCInferenceService_ModelInfer_FullMethodName:
 		g = &a.infer
 	case inference.GRPCInferenceService_ModelStreamInfer_FullMethodName:
 		g, timeout = &a.streams, a.lifetime
 	}
+	if g != &a.other {
+		if unpaid, err = a.door.toll(ctx, len(info.Header.Get(till.KeyChannel)) > 0); err != nil {
+			return ctx, statusError(err)
+		}
+	}
 	if !g.enter() {
 		a.refused()
-		return ctx, fullStatus(&schedule.FullError{RetryAfter: 50 * time.Millisecond,
-			Reason: fmt.Sprintf("the server has %d requests in hand and takes no more", g.limit)})
+		return ctx, g.full()
 	}
-	ctx, cancel := context.WithTimeout(ctx, timeout)
+	if unpaid && g.crowded() {
+		g.leave()
+		a.refused()
+		return ctx, g.full()
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, timeout, errTimeUp)
 	// The server ends the request's context when it is done with it, whatever came of it; a request that was answered
 	// leaves by itself, which is quicker.
 	stop := context.AfterFunc(ctx, func() { cancel(); g.leave() })

@@ -62,8 +62,12 @@ type Loader interface {
 }
 
 // ModelStreamInfer answers the requests of a stream, one after the other. A request that fails is answered by its error;
-// the stream goes on.
+// the stream goes on. Each is paid for itself, from the lane and within the limit that the stream's metadata names; the
+// first voucher may come there, later ones as parameters. The trailer has what all of them cost.
 func (s *Server) ModelStreamInfer(stream grpc.BidiStreamingServer[inference.ModelInferRequest, inference.ModelStreamInferResponse]) error {
+	t := tenderOf(stream.Context())
+	var all bill
+	defer func() { stream.SetTrailer(all.metadata()) }()
 	for {
 		req, err := stream.Recv()
 		if errors.Is(err, io.EOF) {
@@ -72,10 +76,18 @@ func (s *Server) ModelStreamInfer(stream grpc.BidiStreamingServer[inference.Mode
 		if err != nil {
 			return err
 		}
-		answer, err := s.streamed(stream.Context(), req)
+		if voucher := req.Parameters[ParameterVoucher].GetStringParam(); t != nil && voucher != "" {
+			t = t.with(voucher)
+		}
+		answer, b, err := s.streamed(stream.Context(), req, t)
 		if err != nil {
 			return err
 		}
+		if t != nil {
+			t = t.with("") // it has been taken, or refused
+		}
+		b.Charged += all.Charged
+		all = b
 		if err := stream.Send(answer); err != nil {
 			return err
 		}
@@ -83,21 +95,21 @@ func (s *Server) ModelStreamInfer(stream grpc.BidiStreamingServer[inference.Mode
 }
 
 // streamed answers one request of a stream. Each has the time of a request of its own.
-func (s *Server) streamed(ctx context.Context, req *inference.ModelInferRequest) (*inference.ModelStreamInferResponse, error) {
+func (s *Server) streamed(ctx context.Context, req *inference.ModelInferRequest, t *tender) (*inference.ModelStreamInferResponse, bill, error) {
 	if s.draining.Load() {
-		return nil, status.Error(codes.Unavailable, "the server is shutting down")
+		return nil, bill{}, status.Error(codes.Unavailable, "the server is shutting down")
 	}
-	ctx, cancel := context.WithTimeout(ctx, s.cfg.RequestTimeout)
+	ctx, cancel := context.WithTimeoutCause(ctx, s.cfg.RequestTimeout, errTimeUp)
 	defer cancel()
-	resp, err := s.ModelInfer(ctx, req)
+	resp, b, err := s.infer(ctx, req, t, nil)
+	answer := &inference.ModelStreamInferResponse{InferResponse: resp}
 	if err != nil {
 		st := status.Convert(err)
-		return &inference.ModelStreamInferResponse{
-			ErrorMessage:  fmt.Sprintf("%s: %s", st.Code(), st.Message()),
-			InferResponse: &inference.ModelInferResponse{ModelName: req.ModelName, ModelVersion: req.ModelVersion, Id: req.Id},
-		}, nil
+		answer.ErrorMessage = fmt.Sprintf("%s: %s", st.Code(), st.Message())
+		answer.InferResponse = &inference.ModelInferResponse{ModelName: req.ModelName, ModelVersion: req.ModelVersion, Id: req.Id}
 	}
-	return &inference.ModelStreamInferResponse{InferResponse: resp}, nil
+	b.parameters(answer.InferResponse)
+	return answer, b, nil
 }
 
 // ModelConfig tells a model's configuration in Triton's terms: what its operator has written, the rest filled in.

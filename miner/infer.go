@@ -16,11 +16,13 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	"github.com/plexusnet/plexus/client/oip"
 	"github.com/plexusnet/plexus/client/receipt"
 	"github.com/plexusnet/plexus/miner/schedule"
+	"github.com/plexusnet/plexus/miner/till"
 	"github.com/plexusnet/plexus/models"
 	"github.com/plexusnet/plexus/models/batching"
 	"github.com/plexusnet/plexus/models/ort"
@@ -47,56 +49,147 @@ func handleModelInfer(srv any, stream grpc.ServerStream) (err error) {
 		return err
 	}
 	defer received.Free()
-	resp, err := s.ModelInfer(stream.Context(), &received.Request)
+	resp, b, err := s.infer(stream.Context(), &received.Request, tenderOf(stream.Context()), nil)
+	stream.SetTrailer(b.metadata())
 	if err != nil {
 		return err
 	}
 	return stream.SendMsg(resp)
 }
 
-// ModelInfer runs a model. Inputs may come raw or typed; outputs go raw.
+// ModelInfer runs a model. Inputs may come raw or typed; outputs go raw. It is for callers within the program: what comes
+// by gRPC and is paid goes by handleModelInfer.
 func (s *Server) ModelInfer(ctx context.Context, req *inference.ModelInferRequest) (*inference.ModelInferResponse, error) {
+	resp, _, err := s.infer(ctx, req, nil, nil)
+	return resp, err
+}
+
+// order is a request on its way: what the model is to run on, how it is paid, and what it takes.
+type order struct {
+	batching.Call
+	rows   int
+	counts *modelStatistics // of its model; nil: it is not served
+	sale   *till.Sale       // nil: it costs nothing
+	unpaid bool             // it goes after those that are paid
+
+	began   bool          // the model, on this order
+	compute time.Duration // its part of the run
+	output  uint64        // bytes of raw contents
+}
+
+// begins takes down that the model begins on orders, those whose callers have gone left out.
+func begins(orders ...*order) {
+	for _, o := range orders {
+		o.began = o.Ctx.Err() == nil
+	}
+}
+
+// ran takes down how long a run of orders took, each by its part of the rows.
+func ran(took time.Duration, rows int, orders ...*order) {
+	for _, o := range orders {
+		o.compute = took * time.Duration(o.rows) / time.Duration(max(1, rows))
+	}
+}
+
+// answer returns what another's run has left in the order.
+func (o *order) answer() ([]models.Tensor, error) {
+	if o.Outputs == nil && o.Err == nil {
+		return nil, errGroup
+	}
+	return o.Outputs, o.Err
+}
+
+func callsOf(orders []*order) []*batching.Call {
+	calls := make([]*batching.Call, len(orders))
+	for i, o := range orders {
+		calls[i] = &o.Call
+	}
+	return calls
+}
+
+// infer answers a request and has it paid. encode, if not nil, brings the answer into the form that it is sent in; what
+// cannot be sent costs nothing.
+func (s *Server) infer(ctx context.Context, req *inference.ModelInferRequest, t *tender, encode func(*inference.ModelInferResponse) error) (*inference.ModelInferResponse, bill, error) {
 	start := time.Now()
+	o := &order{Call: batching.Call{Ctx: ctx}}
+	b, err := s.sell(ctx, o, t)
+	if err != nil {
+		return nil, b, s.answered("", start, err)
+	}
+	defer o.sale.Drop() // whatever happens
+	resp, err := s.fill(ctx, req, o)
+	if err == nil && encode != nil {
+		err = encode(resp)
+	}
+	b, err = s.settle(ctx, o, b, err)
+	took := time.Since(start)
+	if o.counts == nil {
+		return nil, b, s.answered("", start, err)
+	}
+	if err != nil {
+		o.counts.fail.add(took)
+		return nil, b, s.answered(o.counts.name, start, err)
+	}
+	o.counts.success.add(took)
+	o.counts.last.Store(start.UnixMilli())
+	s.answered(o.counts.name, start, nil)
+	return resp, b, nil
+}
+
+// fill runs the model for an order.
+func (s *Server) fill(ctx context.Context, req *inference.ModelInferRequest, o *order) (*inference.ModelInferResponse, error) {
 	served, err := s.library.Get(req.ModelName, req.ModelVersion)
 	if err != nil {
-		return nil, s.answered("", start, statusError(err))
+		return nil, statusError(err)
 	}
-	counts := s.cfg.Metrics.statistics.of(served.Name, served.Version)
-	outputs, err := s.run(ctx, served, req, counts)
-	if errors.Is(err, ort.ErrClosed) { // swapped for another while the request waited
-		if served, err = s.library.Get(req.ModelName, req.ModelVersion); err == nil {
-			outputs, err = s.run(ctx, served, req, counts)
+	o.counts = s.cfg.Metrics.statistics.of(served.Name, served.Version)
+	if o.Inputs, err = oip.Inputs(req); err != nil {
+		return nil, statusError(err)
+	}
+	if o.sale != nil {
+		if err := o.sale.Input(uint64(bytesOf(o.Inputs))); err != nil {
+			return nil, statusError(err)
 		}
 	}
-	took := time.Since(start)
-	if err != nil {
-		counts.fail.add(took)
-		return nil, s.answered(served.Name, start, statusError(err))
+	wanted := wantedOutputs(req)
+	outputs, err := s.run(ctx, served, o, wanted)
+	if errors.Is(err, ort.ErrClosed) { // swapped for another while the request waited
+		if served, err = s.library.Get(req.ModelName, req.ModelVersion); err == nil {
+			outputs, err = s.run(ctx, served, o, wanted)
+		}
 	}
-	counts.success.add(took)
-	counts.last.Store(start.UnixMilli())
-	s.answered(served.Name, start, nil)
+	if err != nil {
+		return nil, statusError(err)
+	}
+	o.output = uint64(bytesOf(outputs))
 	resp := oip.Response{Model: served.Name, Version: served.Version, ID: req.Id, Outputs: outputs}.Message()
 	if req.Parameters[receipt.Parameter].GetBoolParam() {
-		if err := s.sign(served, req, outputs, resp); err != nil {
+		if err := s.sign(served, req.ModelName, o.Inputs, outputs, resp); err != nil {
 			return nil, err
 		}
 	}
-	return resp, nil
+	return resp, s.checkSize(o.output, resp)
+}
+
+// checkSize refuses an answer that is larger than what may be sent, before it is charged.
+func (s *Server) checkSize(output uint64, resp *inference.ModelInferResponse) error {
+	if output+(64<<10) < uint64(s.cfg.MaxMessageBytes) {
+		return nil // what goes with the contents is far less than that
+	}
+	if size := proto.Size(resp); size > s.cfg.MaxMessageBytes {
+		return status.Errorf(codes.ResourceExhausted, "the answer has %d bytes, at most %d may be sent", size, s.cfg.MaxMessageBytes)
+	}
+	return nil
 }
 
 // sign adds a receipt to a response.
-func (s *Server) sign(served Served, req *inference.ModelInferRequest, outputs []models.Tensor, resp *inference.ModelInferResponse) error {
+func (s *Server) sign(served Served, asked string, inputs, outputs []models.Tensor, resp *inference.ModelInferResponse) error {
 	key := s.cfg.Identity.NodeKey()
 	if key == nil {
 		return status.Error(codes.FailedPrecondition, "this miner has no node key to sign a receipt with")
 	}
-	inputs, err := oip.Inputs(req)
-	if err != nil {
-		return statusError(err)
-	}
 	height := s.cfg.Directory.Height()
-	signature := receipt.Of(req.ModelName, inputs, served.SHA256, outputs, height).Sign(key)
+	signature := receipt.Of(asked, inputs, served.SHA256, outputs, height).Sign(key)
 	text := func(s string) *inference.InferParameter {
 		return &inference.InferParameter{ParameterChoice: &inference.InferParameter_StringParam{StringParam: s}}
 	}
@@ -110,26 +203,21 @@ func (s *Server) sign(served Served, req *inference.ModelInferRequest, outputs [
 }
 
 // run waits for a slot and runs the model, together with other requests where that is faster.
-func (s *Server) run(ctx context.Context, served Served, req *inference.ModelInferRequest, counts *modelStatistics) ([]models.Tensor, error) {
-	inputs, err := oip.Inputs(req)
-	if err != nil {
+func (s *Server) run(ctx context.Context, served Served, o *order, wanted []string) ([]models.Tensor, error) {
+	if err := checkRows(served, o.Inputs); err != nil {
 		return nil, err
 	}
-	if err := checkRows(served, inputs); err != nil {
-		return nil, err
-	}
-	wanted := wantedOutputs(req)
-	call := &batching.Call{Ctx: ctx, Inputs: inputs}
 	who := callerOf(ctx)
-	ask := schedule.Request{Caller: who.name, Weight: who.weight, Bytes: bytesOf(inputs), Payload: call, Rows: batching.Rows(served.Model.Inputs(), inputs)}
+	o.rows = batching.Rows(served.Model.Inputs(), o.Inputs)
+	ask := schedule.Request{Caller: who.name, Weight: who.weight, After: o.unpaid, Bytes: bytesOf(o.Inputs), Payload: o, Rows: o.rows}
 	if served.MaxRows > 1 {
-		if err := checkInputs(served.Model, inputs); err != nil {
+		if err := checkInputs(served.Model, o.Inputs); err != nil {
 			return nil, err
 		}
-		ask.Batch, _ = batching.Key(served.Name+"/"+served.Version+"/"+string(served.SHA256[:]), inputs, wanted)
+		ask.Batch, _ = batching.Key(served.Name+"/"+served.Version+"/"+string(served.SHA256[:]), o.Inputs, wanted)
 	}
 	if served.Delay > 0 && ask.Batch != "" {
-		return s.runGathered(ctx, served, wanted, ask.Batch, call, ask.Rows, counts)
+		return s.runGathered(ctx, served, wanted, ask.Batch, o)
 	}
 	entered := time.Now()
 	place, err := s.queue.Enter(ctx, ask)
@@ -138,31 +226,43 @@ func (s *Server) run(ctx context.Context, served Served, req *inference.ModelInf
 	}
 	defer place.Leave()
 	if place.Joined() {
-		return call.Outputs, call.Err
+		return o.answer()
 	}
 	started := time.Now()
-	counts.queue.add(started.Sub(entered))
-	return s.lead(served, wanted, place, call, ask.Rows, counts)
+	o.counts.queue.add(started.Sub(entered))
+	return s.lead(served, wanted, place, o)
 }
 
-// lead runs a call that has a slot, and those it takes along.
-func (s *Server) lead(served Served, wanted []string, place schedule.Place, call *batching.Call, rows int, counts *modelStatistics) ([]models.Tensor, error) {
+// lead runs an order that has a slot, and those it takes along.
+func (s *Server) lead(served Served, wanted []string, place schedule.Place, o *order) ([]models.Tensor, error) {
 	start := time.Now()
-	taken := place.Take(served.MaxRows - rows)
+	taken := place.Take(served.MaxRows - o.rows)
 	if len(taken) == 0 {
-		outputs, err := served.Model.Run(call.Ctx, call.Inputs, wanted)
-		counts.ran(1, rows, time.Since(start), err)
+		begins(o)
+		outputs, err := served.Model.Run(o.Ctx, o.Inputs, wanted)
+		took := time.Since(start)
+		ran(took, o.rows, o)
+		o.counts.ran(1, o.rows, took, err)
 		return outputs, err
 	}
-	calls := []*batching.Call{call}
+	orders, rows := []*order{o}, o.rows
 	for _, t := range taken {
 		defer t.Done() // whatever happens, or its owner waits forever
-		calls = append(calls, t.Payload.(*batching.Call))
+		orders = append(orders, t.Payload.(*order))
 		rows += t.Rows
 	}
-	batching.Run(served.Model, wanted, calls)
-	counts.ran(len(calls), rows, time.Since(start), nil)
-	return call.Outputs, call.Err
+	s.runTogether(served, wanted, orders, rows)
+	return o.Outputs, o.Err
+}
+
+// runTogether runs orders as one.
+func (s *Server) runTogether(served Served, wanted []string, orders []*order, rows int) {
+	start := time.Now()
+	begins(orders...)
+	batching.Run(served.Model, wanted, callsOf(orders))
+	took := time.Since(start)
+	ran(took, rows, orders...)
+	orders[0].counts.ran(len(orders), rows, took, nil)
 }
 
 // checkRows refuses a request of more rows than the operator lets in at once.

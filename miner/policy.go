@@ -15,9 +15,11 @@ import (
 	"google.golang.org/grpc/peer"
 	"google.golang.org/grpc/status"
 
+	"github.com/plexusnet/plexus/client/identity"
 	"github.com/plexusnet/plexus/client/metagraph"
 	"github.com/plexusnet/plexus/client/oip"
 	"github.com/plexusnet/plexus/miner/schedule"
+	"github.com/plexusnet/plexus/miner/till"
 )
 
 // Strangers is how callers are met that show no identity.
@@ -30,6 +32,16 @@ const (
 	StrangersRefused Strangers = "refuse"
 )
 
+// Payment is how a miner means to be paid by its callers. Validators of the subnet, with a permit, never pay.
+type Payment string
+
+// The ways to be paid.
+const (
+	PaymentOff     Payment = "off"     // nothing is asked for and nothing taken
+	PaymentAccept  Payment = "accept"  // who pays goes first, the others after them in line
+	PaymentRequire Payment = "require" // who does not pay is refused
+)
+
 // Policy says who may call. The zero value lets everybody in. It applies where connections are mutually authenticated;
 // a plaintext listener serves programs of its own machine.
 type Policy struct {
@@ -38,12 +50,16 @@ type Policy struct {
 	Rate         float64   // requests per second of one account; no bound when 0
 	Allow        []string  // accounts that may call; empty: all that are not blocked
 	Block        []string  // accounts that may not
+	Payment      Payment   // PaymentOff when empty
 }
 
 // Check says what is wrong with a policy.
 func (p Policy) Check() error {
 	if !slices.Contains([]Strangers{"", StrangersOpen, StrangersLimited, StrangersRefused}, p.Strangers) {
 		return fmt.Errorf("strangers: %q is none of %s, %s, %s", p.Strangers, StrangersOpen, StrangersLimited, StrangersRefused)
+	}
+	if !slices.Contains([]Payment{"", PaymentOff, PaymentAccept, PaymentRequire}, p.Payment) {
+		return fmt.Errorf("payment: %q is none of %s, %s, %s", p.Payment, PaymentOff, PaymentAccept, PaymentRequire)
 	}
 	if p.Rate < 0 || p.StrangerRate < 0 {
 		return fmt.Errorf("rates per second: want 0 or more, got %v and %v", p.Rate, p.StrangerRate)
@@ -53,8 +69,9 @@ func (p Policy) Check() error {
 
 // caller is who asks, as far as it is known.
 type caller struct {
-	name   string // for the fair queue and the rate limit: the account, or the host of a stranger
-	weight uint64 // share against others
+	name   string        // for the fair queue and the rate limit: the account, or the host of a stranger
+	weight uint64        // share against others
+	shown  identity.Peer // what the connection has proved; nobody for strangers
 }
 
 type callerKey struct{}
@@ -82,6 +99,7 @@ func host(ctx context.Context) string {
 type doorkeeper struct {
 	policy    Policy
 	directory *Directory
+	till      *till.Till // nil: nothing is paid
 
 	mu       sync.Mutex
 	limiters map[string]*rate.Limiter
@@ -110,7 +128,7 @@ func (d *doorkeeper) admit(ctx context.Context, auth oip.AuthInfo, authenticated
 	if err := d.limit(address, d.policy.Rate); err != nil {
 		return ctx, err
 	}
-	return context.WithValue(ctx, callerKey{}, caller{name: address, weight: d.directory.Weight(address)}), nil
+	return context.WithValue(ctx, callerKey{}, caller{name: address, weight: d.directory.Weight(address), shown: auth.Peer}), nil
 }
 
 func (d *doorkeeper) admitStranger(ctx context.Context) (context.Context, error) {
@@ -189,6 +207,12 @@ func (d *Directory) Weight(address string) uint64 {
 		return s.weights[address]
 	}
 	return weightAccount
+}
+
+// Permit reports whether an account is a validator of the subnet, with a permit.
+func (d *Directory) Permit(address string) bool {
+	s := d.load()
+	return s != nil && s.weights[address] >= weightValidator
 }
 
 // Height returns the height of the chain at the last update, 0 before the first.

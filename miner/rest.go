@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"golang.org/x/net/netutil"
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/peer"
 	"google.golang.org/grpc/status"
@@ -21,6 +22,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/plexusnet/plexus/client/oip"
+	"github.com/plexusnet/plexus/miner/till"
 	"github.com/plexusnet/plexus/proto/inference"
 )
 
@@ -169,7 +171,7 @@ func (s *Server) admitREST(next http.Handler) http.Handler {
 			return
 		}
 		defer g.leave()
-		ctx, cancel := context.WithTimeout(r.Context(), s.cfg.RequestTimeout)
+		ctx, cancel := context.WithTimeoutCause(r.Context(), s.cfg.RequestTimeout, errTimeUp)
 		defer cancel()
 		if address, err := net.ResolveTCPAddr("tcp", r.RemoteAddr); err == nil {
 			ctx = peer.NewContext(ctx, &peer.Peer{Addr: address})
@@ -183,6 +185,17 @@ func (s *Server) admitREST(next http.Handler) http.Handler {
 			s.cfg.Metrics.refused.Inc()
 			restError(w, err)
 			return
+		}
+		if strings.HasSuffix(r.URL.Path, "/infer") {
+			unpaid, err := s.door.toll(ctx, r.Header.Get(till.HeaderChannel) != "")
+			if err == nil && unpaid && g.crowded() {
+				s.cfg.Metrics.refused.Inc()
+				err = g.full()
+			}
+			if err != nil {
+				restError(w, err)
+				return
+			}
 		}
 		err = func() (err error) {
 			defer s.recovered(r.URL.Path, &err)
@@ -199,7 +212,7 @@ func (s *Server) admitREST(next http.Handler) http.Handler {
 var httpStatus = map[codes.Code]int{
 	codes.InvalidArgument: http.StatusBadRequest, codes.NotFound: http.StatusNotFound, codes.ResourceExhausted: http.StatusTooManyRequests,
 	codes.DeadlineExceeded: http.StatusGatewayTimeout, codes.Unavailable: http.StatusServiceUnavailable, codes.PermissionDenied: http.StatusForbidden,
-	codes.Unauthenticated: http.StatusUnauthorized, codes.Unimplemented: http.StatusNotImplemented, codes.Canceled: 499,
+	codes.FailedPrecondition: http.StatusPreconditionFailed, codes.Unauthenticated: http.StatusUnauthorized, codes.Unimplemented: http.StatusNotImplemented, codes.Canceled: 499,
 }
 
 func restError(w http.ResponseWriter, err error) {
@@ -211,9 +224,26 @@ func restError(w http.ResponseWriter, err error) {
 	if after := retryAfter(err); after != "" {
 		w.Header().Set("Retry-After", after)
 	}
+	body := map[string]any{"error": st.Message()}
+	if info := refusalInfo(st); info != nil {
+		body["reason"], body["metadata"] = info.Reason, info.Metadata
+		if st.Code() == codes.FailedPrecondition {
+			code = http.StatusPaymentRequired
+		}
+	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(code)
-	json.NewEncoder(w).Encode(map[string]string{"error": st.Message()})
+	json.NewEncoder(w).Encode(body)
+}
+
+// refusalInfo returns what a refusal of the till says for programs; nil where there is none.
+func refusalInfo(st *status.Status) *errdetails.ErrorInfo {
+	for _, detail := range st.Details() {
+		if info, ok := detail.(*errdetails.ErrorInfo); ok && info.Domain == till.Domain {
+			return info
+		}
+	}
+	return nil
 }
 
 // restInfer answers an inference request in JSON, in raw tensors, or in both.
@@ -234,14 +264,17 @@ func (s *Server) restInfer(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	req.Message.ModelName, req.Message.ModelVersion = r.PathValue("model"), r.PathValue("version")
-	resp, err := s.ModelInfer(r.Context(), req.Message)
+	var head []byte
+	var raw [][]byte
+	_, b, err := s.infer(r.Context(), req.Message, tenderOfREST(r.Header), func(resp *inference.ModelInferResponse) (err error) {
+		if head, raw, err = req.Answer(resp); err != nil {
+			return status.Error(codes.Internal, err.Error())
+		}
+		return nil
+	})
+	b.header(w.Header())
 	if err != nil {
 		restError(w, err)
-		return
-	}
-	head, raw, err := req.Answer(resp)
-	if err != nil {
-		restError(w, status.Error(codes.Internal, err.Error()))
 		return
 	}
 	if len(raw) == 0 {

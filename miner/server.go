@@ -22,6 +22,7 @@ import (
 
 	"github.com/plexusnet/plexus/client/oip"
 	"github.com/plexusnet/plexus/miner/schedule"
+	"github.com/plexusnet/plexus/miner/till"
 	"github.com/plexusnet/plexus/models"
 	"github.com/plexusnet/plexus/models/ort"
 	"github.com/plexusnet/plexus/proto/inference"
@@ -42,6 +43,7 @@ type ServerConfig struct {
 	DrainTimeout    time.Duration // what requests in hand get to finish on shutdown; 15 s
 	Policy          Policy        // who may call, where connections are mutually authenticated
 	Directory       *Directory    // of the accounts that go first; nobody when nil
+	Till            *till.Till    // takes what is paid, as Policy.Payment has it; nothing is when nil
 	ModelControl    bool          // callers on this machine may load and unload models
 	Metrics         *Metrics      // counted for nobody when nil
 	Log             *slog.Logger  // silent when nil
@@ -94,7 +96,7 @@ type Server struct {
 func NewServer(library Library, cfg ServerConfig) *Server {
 	cfg = cfg.withDefaults()
 	s := &Server{library: library, cfg: cfg, queue: schedule.New(schedule.Options{Slots: cfg.Slots, Queue: cfg.MaxInFlight, MaxBytes: cfg.MaxMemoryBytes})}
-	s.door = &doorkeeper{policy: cfg.Policy, directory: cfg.Directory}
+	s.door = &doorkeeper{policy: cfg.Policy, directory: cfg.Directory, till: cfg.Till}
 	cfg.Metrics.statistics.waiting.Store(s.queue)
 	return s
 }
@@ -238,7 +240,10 @@ func metadata(specs []models.TensorSpec) []*inference.ModelMetadataResponse_Tens
 func statusError(err error) error {
 	var tensor *models.TensorError
 	var full *schedule.FullError
+	var refusal *till.Refusal
 	switch {
+	case errors.As(err, &refusal):
+		return refusal
 	case errors.As(err, &full):
 		return fullStatus(full)
 	case errors.Is(err, ErrUnknownModel):

@@ -11,11 +11,13 @@ any=google/protobuf/any.proto=github.com/cosmos/gogoproto/types/any
 # gocosmos writes below the full import path, whatever it is told.
 out=$(mktemp -d)
 trap 'rm -rf "$out"' EXIT
-chain=$(find proto/plexus -name '*.proto' -not -path 'proto/plexus/mechanism/*' | sort)
-protoc -I proto -I third_party/proto \
-  --gocosmos_out="$out" --gocosmos_opt="plugins=grpc,M$any" \
-  --grpc-gateway_out=. --grpc-gateway_opt="module=$module,logtostderr=true,allow_colon_final_segments=true" \
-  $chain
+# The plugin takes the files of one package at a time.
+for package in proto/plexus/subnet/v1 proto/plexus/channel/v1; do
+  protoc -I proto -I third_party/proto \
+    --gocosmos_out="$out" --gocosmos_opt="plugins=grpc,M$any" \
+    --grpc-gateway_out=. --grpc-gateway_opt="module=$module,logtostderr=true,allow_colon_final_segments=true" \
+    "$package"/*.proto
+done
 cp -r "$out/$module/." .
 
 # Services and files that know nothing of the chain use the standard plugins.

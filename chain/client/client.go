@@ -22,6 +22,7 @@ import (
 	banktypes "github.com/cosmos/cosmos-sdk/x/bank/types"
 
 	"github.com/plexusnet/plexus/chain/network"
+	channelv1 "github.com/plexusnet/plexus/proto/plexus/channel/v1"
 	subnetv1 "github.com/plexusnet/plexus/proto/plexus/subnet/v1"
 )
 
@@ -116,12 +117,13 @@ type Client struct {
 	enc       *encoding
 	conn      *grpc.ClientConn
 
-	comet  cmtservice.ServiceClient
-	node   nodeservice.ServiceClient
-	tx     txservice.ServiceClient
-	auth   authtypes.QueryClient
-	bank   banktypes.QueryClient
-	subnet subnetv1.QueryClient
+	comet   cmtservice.ServiceClient
+	node    nodeservice.ServiceClient
+	tx      txservice.ServiceClient
+	auth    authtypes.QueryClient
+	bank    banktypes.QueryClient
+	subnet  subnetv1.QueryClient
+	channel channelv1.QueryClient
 
 	mu      sync.Mutex
 	chainID string // what the node said it serves, once asked
@@ -157,6 +159,7 @@ func Dial(cfg Config) (*Client, error) {
 		auth:      authtypes.NewQueryClient(conn),
 		bank:      banktypes.NewQueryClient(conn),
 		subnet:    subnetv1.NewQueryClient(conn),
+		channel:   channelv1.NewQueryClient(conn),
 	}, nil
 }
 

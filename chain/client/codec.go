@@ -18,6 +18,7 @@ import (
 	txsigning "github.com/cosmos/cosmos-sdk/x/tx/signing"
 
 	"github.com/plexusnet/plexus/chain/network"
+	channelv1 "github.com/plexusnet/plexus/proto/plexus/channel/v1"
 	subnetv1 "github.com/plexusnet/plexus/proto/plexus/subnet/v1"
 )
 
@@ -43,6 +44,7 @@ func newEncoding() (*encoding, error) {
 	cryptocodec.RegisterInterfaces(registry)
 	authtypes.RegisterInterfaces(registry)
 	banktypes.RegisterInterfaces(registry)
+	channelv1.RegisterInterfaces(registry)
 	subnetv1.RegisterInterfaces(registry)
 
 	cdc := codec.NewProtoCodec(registry)

@@ -41,6 +41,15 @@ func (e *TxError) Error() string {
 	return fmt.Sprintf("transaction refused (%s %d): %s", e.Codespace, e.Code, e.Log)
 }
 
+// Unwrap returns the rule that a payment broke, one of package payment's
+// errors, or ErrNotFound of a channel that there is not; nil for all else.
+func (e *TxError) Unwrap() error {
+	if e.Codespace != channelSpace {
+		return nil
+	}
+	return channelRefusal(e.Code)
+}
+
 // is reports whether the refusal has the reason of a registered SDK error.
 func (e *TxError) is(reason interface {
 	Codespace() string

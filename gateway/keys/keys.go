@@ -79,7 +79,9 @@ func (k Key) usable(now time.Time) error {
 func (k Key) MayUse(model string) bool { return len(k.Models) == 0 || slices.Contains(k.Models, model) }
 
 // MayAsk reports whether the key is good for a subnet.
-func (k Key) MayAsk(netuid uint32) bool { return len(k.Subnets) == 0 || slices.Contains(k.Subnets, netuid) }
+func (k Key) MayAsk(netuid uint32) bool {
+	return len(k.Subnets) == 0 || slices.Contains(k.Subnets, netuid)
+}
 
 var names = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$`)
 

@@ -39,6 +39,7 @@ type Options struct {
 type Request struct {
 	Caller  string // whose clock it goes by
 	Weight  uint64 // share of the caller against others, 1 or more; 0 is 1
+	After   bool   // goes after all that wait and do not
 	Bytes   int64  // memory held while it waits and runs
 	Batch   string // what it may run together with; empty: nothing
 	Rows    int    // its part of a batch
@@ -167,7 +168,7 @@ func (q *Queue) tick(r Request) float64 {
 func (q *Queue) wait(r Request, due float64) (*waiter, error) {
 	if len(q.waiting) >= q.options.Queue {
 		last := q.waiting.last()
-		if last == nil || last.due <= due {
+		if last == nil || !before(r.After, due, last.request.After, last.due) {
 			q.clocks[r.Caller] -= 1 / float64(max(1, r.Weight)) // what is refused costs nothing
 			return nil, q.full(fmt.Sprintf("%d requests wait", len(q.waiting)))
 		}
@@ -282,11 +283,21 @@ type waiters []*waiter
 
 func (h waiters) Len() int { return len(h) }
 func (h waiters) Less(i, j int) bool {
-	if h[i].due != h[j].due {
-		return h[i].due < h[j].due
+	a, b := h[i], h[j]
+	if before(a.request.After, a.due, b.request.After, b.due) {
+		return true
 	}
-	return h[i].serial < h[j].serial
+	return a.request.After == b.request.After && a.due == b.due && a.serial < b.serial
 }
+
+// before reports whether a request goes before another.
+func before(after bool, due float64, otherAfter bool, otherDue float64) bool {
+	if after != otherAfter {
+		return otherAfter
+	}
+	return due < otherDue
+}
+
 func (h waiters) Swap(i, j int) {
 	h[i], h[j] = h[j], h[i]
 	h[i].index, h[j].index = i, j

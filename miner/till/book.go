@@ -1,0 +1,216 @@
+package till
+
+import (
+	"cmp"
+	"crypto/ed25519"
+	"crypto/subtle"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/plexusnet/plexus/payment"
+)
+
+// channel is what the till knows of a channel. Locks are taken in the order vouchers, mu.
+type channel struct {
+	id    uint64
+	payer string
+	key   ed25519.PublicKey
+
+	// vouchers is held while a voucher is looked at, which takes long; requests without one go on meanwhile.
+	vouchers sync.Mutex
+	shadow   payment.Channel // the channel as if all vouchers in hand were redeemed
+
+	mu        sync.Mutex
+	known     Channel   // as it was on the chain at height seen
+	seen      uint64    // 0: not since the program started
+	asked     time.Time // when that was
+	lanes     map[uint32]*lane
+	kept      bool // it has a place in the store
+	moved     bool // the store's record of it is old
+	collected bool // the chain no longer has it
+	gone      bool // forgotten: whoever still holds it must look it up again
+	late      bool // money is left in it when little time is, and that was said
+}
+
+// lane is an independent counter of a channel, guarded by the channel's mu. All amounts are nplx.
+type lane struct {
+	channel *channel
+	id      uint32
+
+	signed   uint64 // by the best voucher, or redeemed
+	nonce    uint64 // that goes with it
+	owed     uint64 // cumulative
+	reserved uint64 // limits of requests in hand
+	inHand   int
+	redeemed uint64          // on the chain, as last seen
+	settled  uint64          // nonce that goes with it
+	voucher  payment.Voucher // the best one; no signature: none
+
+	dirty  bool   // the store's record of it is old
+	cover  *batch // the write that brings what is signed to disk; nil or done: it is there
+	backed uint64 // height before which a redemption that was refused is not tried again
+	tries  int    // redemptions that were refused
+}
+
+// pending returns what the best voucher still brings.
+func (l *lane) pending() uint64 {
+	if l.voucher.Nonce <= l.settled || l.voucher.Amount <= l.redeemed {
+		return 0
+	}
+	return l.voucher.Amount - l.redeemed
+}
+
+// spendableBy reports whether a caller is the payer, or holds the voucher key.
+func (c *channel) spendableBy(who Caller) bool {
+	if who.Account != "" && who.Account == c.payer {
+		return true
+	}
+	return len(who.NodeKey) > 0 && subtle.ConstantTimeCompare(who.NodeKey, c.key) == 1
+}
+
+// update takes in how the channel stands on the chain at a height or later.
+func (c *channel) update(known Channel, height uint64) {
+	c.vouchers.Lock()
+	defer c.vouchers.Unlock()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.seen > height {
+		return // an answer that was overtaken
+	}
+	c.moved = c.moved || known.Deposit != c.known.Deposit || known.Redeemed != c.known.Redeemed || known.End() != c.known.End()
+	c.known, c.seen, c.asked = known, height, time.Now()
+	for _, on := range known.Lanes {
+		l := c.lanes[on.ID]
+		if l == nil { // what was redeemed without this till's knowledge was owed, for all it knows
+			l = &lane{channel: c, id: on.ID, owed: on.Redeemed}
+			c.lanes[on.ID] = l
+		}
+		l.redeemed, l.settled = max(l.redeemed, on.Redeemed), max(l.settled, on.Nonce)
+		l.signed, l.nonce = max(l.signed, on.Redeemed), max(l.nonce, on.Nonce)
+	}
+	c.shadow = c.asIfRedeemed()
+}
+
+// asIfRedeemed returns the channel with all vouchers in hand redeemed. The caller holds both locks.
+func (c *channel) asIfRedeemed() payment.Channel {
+	shadow := c.known.Channel
+	shadow.Lanes, shadow.Redeemed = nil, 0
+	for _, l := range c.lanes {
+		if l.signed == 0 {
+			continue
+		}
+		shadow.Lanes = append(shadow.Lanes, payment.Lane{ID: l.id, Nonce: l.nonce, Redeemed: l.signed})
+		shadow.Redeemed = add(shadow.Redeemed, l.signed)
+	}
+	slices.SortFunc(shadow.Lanes, func(a, b payment.Lane) int { return cmp.Compare(a.ID, b.ID) })
+	shadow.Deposit = max(shadow.Deposit, shadow.Redeemed) // a channel that was collected keeps no more than was redeemed
+	return shadow
+}
+
+// keep gives the channel a place in the store, and reports whether it had none. The caller holds mu.
+func (c *channel) keep() bool {
+	if c.kept {
+		return false
+	}
+	c.kept, c.moved = true, true
+	return true
+}
+
+// used reports whether requests are in hand, or something is still to be written. The caller holds mu.
+func (c *channel) used() bool {
+	for _, l := range c.lanes {
+		if l.inHand > 0 || l.dirty {
+			return true
+		}
+	}
+	return false
+}
+
+// pending returns what the vouchers in hand still bring. The caller holds mu.
+func (c *channel) pending() uint64 {
+	sum := uint64(0)
+	for _, l := range c.lanes {
+		sum = add(sum, l.pending())
+	}
+	return sum
+}
+
+// count returns the number of lanes.
+func (c *channel) count() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.lanes)
+}
+
+// standing returns a copy of a lane, empty where nobody used it.
+func (c *channel) standing(id uint32) lane {
+	if l := c.lanes[id]; l != nil {
+		return *l
+	}
+	return lane{}
+}
+
+const shards = 64
+
+// book holds the channels that the till knows, in parts with a lock each. The zero value is empty.
+type book struct {
+	parts [shards]struct {
+		mu       sync.RWMutex
+		channels map[uint64]*channel
+	}
+}
+
+func (b *book) get(id uint64) *channel {
+	p := &b.parts[id%shards]
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	return p.channels[id]
+}
+
+// put adds a channel unless it is there, and returns the one that is.
+func (b *book) put(c *channel) *channel {
+	p := &b.parts[c.id%shards]
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if there := p.channels[c.id]; there != nil {
+		return there
+	}
+	if p.channels == nil {
+		p.channels = map[uint64]*channel{}
+	}
+	p.channels[c.id] = c
+	return c
+}
+
+// drop removes the channels that gone says, and returns them. gone is called with the part locked.
+func (b *book) drop(gone func(*channel) bool) []*channel {
+	var dropped []*channel
+	for i := range b.parts {
+		p := &b.parts[i]
+		p.mu.Lock()
+		for id, c := range p.channels {
+			if gone(c) {
+				delete(p.channels, id)
+				dropped = append(dropped, c)
+			}
+		}
+		p.mu.Unlock()
+	}
+	return dropped
+}
+
+// all returns the channels in order of their numbers.
+func (b *book) all() []*channel {
+	var all []*channel
+	for i := range b.parts {
+		p := &b.parts[i]
+		p.mu.RLock()
+		for _, c := range p.channels {
+			all = append(all, c)
+		}
+		p.mu.RUnlock()
+	}
+	slices.SortFunc(all, func(a, b *channel) int { return cmp.Compare(a.id, b.id) })
+	return all
+}

@@ -39,7 +39,7 @@ func pricey(t *testing.T) *apptest.Chain {
 	})
 	for _, msg := range []sdk.Msg{
 		&subnetv1.MsgCreateSubnet{Owner: alice.String(), Name: "digits", MaxLock: subnet.Cap},
-		&subnetv1.MsgRegister{Coldkey: alice.String(), Hotkey: hotkey.String(), Netuid: 1, MaxBurn: subnet.Cap},
+		&subnetv1.MsgRegister{Coldkey: alice.String(), Hotkey: hotkey.String(), Netuid: 1, MaxBurn: subnet.Cap, HotkeyProof: hotkey.Proof(alice)},
 	} {
 		_, err := chain.Do(apptest.Tx{Signer: alice, Msgs: []sdk.Msg{msg}, Fee: apptest.Gas})
 		require.NoError(t, err)

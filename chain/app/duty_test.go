@@ -34,7 +34,7 @@ func newChain(t *testing.T) *apptest.Chain {
 	})
 	for netuid := range uint32(2) {
 		pay(t, c, alice, &subnetv1.MsgCreateSubnet{Owner: alice.String(), Name: "s", MaxLock: subnet.Cap})
-		pay(t, c, alice, &subnetv1.MsgRegister{Coldkey: alice.String(), Hotkey: hotkey.String(), Netuid: netuid + 1, MaxBurn: subnet.Cap})
+		pay(t, c, alice, &subnetv1.MsgRegister{Coldkey: alice.String(), Hotkey: hotkey.String(), Netuid: netuid + 1, MaxBurn: subnet.Cap, HotkeyProof: hotkey.Proof(alice)})
 	}
 	return c
 }
@@ -142,7 +142,7 @@ func TestWhoPaysMayMix(t *testing.T) {
 // TestRootWeightsAreADuty of bound hotkeys.
 func TestRootWeightsAreADuty(t *testing.T) {
 	c := newChain(t)
-	pay(t, c, val.Account(), &subnetv1.MsgBindHotkey{Operator: val.Account().String(), Hotkey: other.String()})
+	pay(t, c, val.Account(), &subnetv1.MsgBindHotkey{Operator: val.Account().String(), Hotkey: other.String(), HotkeyProof: other.Proof(val.Account())})
 	before := c.Balance(other.Address())
 	msg := &subnetv1.MsgSetRootWeights{Hotkey: other.String(), Netuids: []uint32{2}, Values: []uint32{1}}
 	_, err := c.Do(by(other, msg))

@@ -8,6 +8,7 @@ import (
 	sdk "github.com/cosmos/cosmos-sdk/types"
 
 	"github.com/plexusnet/plexus/chain/network"
+	subnetv1 "github.com/plexusnet/plexus/proto/plexus/subnet/v1"
 )
 
 // Account is a key pair that can sign. The same name gives the same keys.
@@ -30,6 +31,16 @@ func (a Account) Operator() sdk.ValAddress { return sdk.ValAddress(a.Address()) 
 
 // String returns the address in the form that messages carry.
 func (a Account) String() string { return a.Address().String() }
+
+// Proof shows that the account's key is there, for a coldkey that claims the
+// account as a hotkey.
+func (a Account) Proof(coldkey Account) *subnetv1.HotkeyProof {
+	signature, err := a.Key.Sign(subnetv1.HotkeyClaim(ChainID, coldkey.String()))
+	if err != nil {
+		panic(err) // no key of ours
+	}
+	return &subnetv1.HotkeyProof{PublicKey: a.Key.PubKey().Bytes(), Signature: signature}
+}
 
 // consensusKey returns the key with which the validator of a name would sign
 // blocks.

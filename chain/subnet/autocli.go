@@ -49,37 +49,18 @@ func queryCommands() []*autocliv1.RpcCommandOptions {
 
 func txCommands() []*autocliv1.RpcCommandOptions {
 	commands := []*autocliv1.RpcCommandOptions{
-		{
-			RpcMethod: "CreateSubnet", Use: "create NAME", Short: "Open a subnet and lock its price", PositionalArgs: args("name"),
-			FlagOptions: map[string]*autocliv1.FlagOptions{
-				"max_lock":     {Usage: "refuse a higher price, nplx"},
-				"owner_hotkey": {Usage: "hotkey whose neuron is exempt from the stake threshold"},
-			},
-		},
-		{
-			RpcMethod: "TransferSubnet", Use: "transfer NETUID NEW-OWNER", PositionalArgs: args("netuid", "new_owner"),
-			Short: "Give your subnet to another account, or change its owner's hotkey",
-			FlagOptions: map[string]*autocliv1.FlagOptions{
-				"new_owner_hotkey": {Usage: "hotkey of the new owner whose neuron is exempt from the stake threshold"},
-			},
-		},
 		{RpcMethod: "RemoveSubnet", Use: "remove NETUID", Short: "End your subnet and get its lock back, less what you were paid", PositionalArgs: args("netuid")},
-		{
-			RpcMethod: "Register", Use: "register NETUID HOTKEY", Short: "Register a hotkey in a subnet and burn the price", PositionalArgs: args("netuid", "hotkey"),
-			FlagOptions: map[string]*autocliv1.FlagOptions{"max_burn": {Usage: "refuse a higher price, nplx"}},
-		},
 		{RpcMethod: "Deregister", Use: "deregister NETUID HOTKEY", Short: "Give up a uid, as its coldkey or hotkey", PositionalArgs: args("netuid", "hotkey")},
-		{RpcMethod: "BindHotkey", Use: "bind-hotkey HOTKEY", Short: "Make your validator's stake count for a hotkey", PositionalArgs: args("hotkey")},
 		{
 			RpcMethod: "SubmitPulse", Use: "submit-pulse ROUND SIGNATURE", PositionalArgs: args("round", "signature"),
 			Short: "Bring a beacon round to the chain (plexus beacon does this itself)",
 		},
-		{RpcMethod: "SwapHotkey", Use: "swap-hotkey HOTKEY NEW-HOTKEY", Short: "Move everything a hotkey has to an unused one, for a price", PositionalArgs: args("hotkey", "new_hotkey")},
 		{RpcMethod: "SwapColdkey", Use: "swap-coldkey NEW-COLDKEY", Short: "Move your hotkeys, neurons and subnets to another coldkey, for a price", PositionalArgs: args("new_coldkey")},
 	}
 	for _, other := range []string{
 		"Serve", "SetWeights", "SetRootWeights", "SetHyperparams", "SetIdentity", // by hand: lists, and messages within messages
 		"CommitWeights", "CommitHash", // by hand: sealed here
+		"CreateSubnet", "TransferSubnet", "Register", "BindHotkey", "SwapHotkey", // by hand: with the proof of a hotkey
 		"UpdateParams", // by governance only
 	} {
 		commands = append(commands, &autocliv1.RpcCommandOptions{RpcMethod: other, Skip: true})

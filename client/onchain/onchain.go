@@ -116,8 +116,12 @@ func (c *Chain) Register(ctx context.Context, netuid uint32, maxBurn uint64) err
 	if c.keys.Coldkey == nil || c.keys.Hotkey == nil || c.paying == nil {
 		return fmt.Errorf("%w: registering needs a coldkey and a hotkey", ErrNoKey)
 	}
-	_, err := c.paying.Submit(ctx, c.keys.Coldkey, &subnetv1.MsgRegister{
-		Coldkey: c.keys.Coldkey.Address(), Hotkey: c.keys.Hotkey.Address(), Netuid: netuid, MaxBurn: maxBurn})
+	proof, err := c.paying.ProveHotkey(ctx, c.keys.Hotkey, c.keys.Coldkey.Address())
+	if err != nil {
+		return translate(err)
+	}
+	_, err = c.paying.Submit(ctx, c.keys.Coldkey, &subnetv1.MsgRegister{Coldkey: c.keys.Coldkey.Address(),
+		Hotkey: c.keys.Hotkey.Address(), Netuid: netuid, MaxBurn: maxBurn, HotkeyProof: proof})
 	return signing(c.keys.Coldkey, err)
 }
 
@@ -150,8 +154,12 @@ func (c *Chain) BindHotkey(ctx context.Context) error {
 	if c.keys.Operator == nil || c.keys.Hotkey == nil || c.paying == nil {
 		return fmt.Errorf("%w: binding needs an operator and a hotkey", ErrNoKey)
 	}
-	_, err := c.paying.Submit(ctx, c.keys.Operator, &subnetv1.MsgBindHotkey{
-		Operator: c.keys.Operator.Address(), Hotkey: c.keys.Hotkey.Address()})
+	proof, err := c.paying.ProveHotkey(ctx, c.keys.Hotkey, c.keys.Operator.Address())
+	if err != nil {
+		return translate(err)
+	}
+	_, err = c.paying.Submit(ctx, c.keys.Operator, &subnetv1.MsgBindHotkey{
+		Operator: c.keys.Operator.Address(), Hotkey: c.keys.Hotkey.Address(), HotkeyProof: proof})
 	return signing(c.keys.Operator, err)
 }
 

@@ -24,7 +24,8 @@ func TxCommand() *cobra.Command {
 		RunE:  client.ValidateCmd,
 	}
 	cmd.AddCommand(setWeightsCommand(), setRootWeightsCommand(), setHyperparamsCommand(), setIdentityCommand(), serveCommand(),
-		commitWeightsCommand(), commitHashCommand())
+		commitWeightsCommand(), commitHashCommand(), createCommand(), transferCommand(), registerCommand(), bindHotkeyCommand(),
+		swapHotkeyCommand(), proveHotkeyCommand())
 	return cmd
 }
 

@@ -66,7 +66,7 @@ func newHidingNet(t testing.TB, n int, edit func(*subnetv1.Params)) *hidingNet {
 	var txs []apptest.Tx
 	for i, hotkey := range h.hotkeys {
 		txs = append(txs, apptest.Tx{Signer: operator(i), Msgs: []sdk.Msg{
-			&subnetv1.MsgRegister{Coldkey: operator(i).String(), Hotkey: hotkey.String(), Netuid: 1, MaxBurn: 50 * subnet.PLX},
+			&subnetv1.MsgRegister{Coldkey: operator(i).String(), Hotkey: hotkey.String(), Netuid: 1, MaxBurn: 50 * subnet.PLX, HotkeyProof: hotkey.Proof(operator(i))},
 			&subnetv1.MsgBindHotkey{Operator: operator(i).String(), Hotkey: hotkey.String()},
 		}})
 	}
@@ -419,17 +419,17 @@ func TestCommitDiesWithItsNeuron(t *testing.T) {
 	round := h.nextRound() + 200
 	h.commit(0, round, 1)
 	h.commit(1, round, 0)
-	register := func(who apptest.Account, hotkey string) {
-		h.Must(who, &subnetv1.MsgRegister{Coldkey: who.String(), Hotkey: hotkey, Netuid: 1, MaxBurn: 50 * subnet.PLX})
+	register := func(who, hotkey apptest.Account) {
+		h.Must(who, &subnetv1.MsgRegister{Coldkey: who.String(), Hotkey: hotkey.String(), Netuid: 1, MaxBurn: 50 * subnet.PLX, HotkeyProof: hotkey.Proof(who)})
 	}
 	// Validator 1 earns least: its neuron makes room, and then comes back.
-	register(h.owner, apptest.NewAccount("newcomer").String())
+	register(h.owner, apptest.NewAccount("newcomer"))
 	require.Len(t, h.commits(), 1, "the evicted neuron's commit is gone")
 	for i := range 2 {
 		_, err := h.Subnet().Neuron(context.Background(), &subnetv1.QueryNeuronRequest{Netuid: 1, Hotkey: h.hotkeys[i].String()})
 		require.Equal(t, i == 1, err != nil)
 	}
-	register(operator(1), h.hotkeys[1].String())
+	register(operator(1), h.hotkeys[1])
 	h.runEpochs(1)
 	h.submit(round)
 	uid, _ := h.weightsOf(0)
@@ -447,7 +447,7 @@ func TestCommitsFollowTheirNeuron(t *testing.T) {
 	h.Must(operator(0), &subnetv1.MsgDeregister{Sender: operator(0).String(), Hotkey: h.hotkeys[0].String(), Netuid: 1})
 	require.Len(t, h.commits(), 2, "a neuron that leaves takes its commits with it")
 	fresh := apptest.NewAccount("fresh")
-	h.Must(operator(1), &subnetv1.MsgSwapHotkey{Coldkey: operator(1).String(), Hotkey: h.hotkeys[1].String(), NewHotkey: fresh.String()})
+	h.Must(operator(1), &subnetv1.MsgSwapHotkey{Coldkey: operator(1).String(), Hotkey: h.hotkeys[1].String(), NewHotkey: fresh.String(), NewHotkeyProof: fresh.Proof(operator(1))})
 	h.runEpochs(1)
 	h.Advance(1)
 	h.submit(round)

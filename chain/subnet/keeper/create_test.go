@@ -20,7 +20,7 @@ func TestCreateSubnet(t *testing.T) {
 	n := newTestnet(t, base())
 	before := n.Balance(owner.Address())
 	msg := createMsg()
-	msg.OwnerHotkey = minerC.String()
+	msg.OwnerHotkey, msg.OwnerHotkeyProof = minerC.String(), minerC.Proof(owner)
 	n.Must(owner, msg)
 
 	require.Equal(t, before-50*subnet.PLX, n.Balance(owner.Address()))

@@ -114,7 +114,7 @@ func TestUnboundHotkeyWithOldBonds(t *testing.T) {
 func TestOwnerHotkeyNeedsNoStake(t *testing.T) {
 	n := newTestnet(t, base())
 	msg := createMsg()
-	msg.OwnerHotkey = minerC.String()
+	msg.OwnerHotkey, msg.OwnerHotkeyProof = minerC.String(), minerC.Proof(owner)
 	n.Must(owner, msg)
 	n.register(owner, minerC)
 	n.Must(large.Account(), bindMsg(large, watcher), registerMsg(large.Account(), watcher))

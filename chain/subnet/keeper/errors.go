@@ -38,6 +38,7 @@ var (
 	ErrFrozen          = errorsmod.RegisterWithGRPCCode(ModuleName, 31, codes.FailedPrecondition, "frozen before the epoch")
 	ErrNoIdentity      = errorsmod.RegisterWithGRPCCode(ModuleName, 33, codes.NotFound, "no identity")
 	ErrInvalidIdentity = errorsmod.RegisterWithGRPCCode(ModuleName, 32, codes.InvalidArgument, "invalid identity")
+	ErrUnprovenHotkey  = errorsmod.RegisterWithGRPCCode(ModuleName, 34, codes.PermissionDenied, "hotkey is not proven")
 
 	// Of commit-reveal.
 	ErrCommitReveal  = errorsmod.RegisterWithGRPCCode(ModuleName, 40, codes.FailedPrecondition, "weights come in another way to this subnet")

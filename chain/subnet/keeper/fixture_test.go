@@ -81,11 +81,11 @@ func createMsg() *subnetv1.MsgCreateSubnet {
 }
 
 func registerMsg(coldkey, hotkey apptest.Account) *subnetv1.MsgRegister {
-	return &subnetv1.MsgRegister{Coldkey: coldkey.String(), Hotkey: hotkey.String(), Netuid: 1, MaxBurn: subnet.Cap}
+	return &subnetv1.MsgRegister{Coldkey: coldkey.String(), Hotkey: hotkey.String(), Netuid: 1, MaxBurn: subnet.Cap, HotkeyProof: hotkey.Proof(coldkey)}
 }
 
 func bindMsg(v apptest.Validator, hotkey apptest.Account) *subnetv1.MsgBindHotkey {
-	return &subnetv1.MsgBindHotkey{Operator: v.Account().String(), Hotkey: hotkey.String()}
+	return &subnetv1.MsgBindHotkey{Operator: v.Account().String(), Hotkey: hotkey.String(), HotkeyProof: hotkey.Proof(v.Account())}
 }
 
 func weightsMsg(hotkey apptest.Account, pairs ...uint32) *subnetv1.MsgSetWeights {

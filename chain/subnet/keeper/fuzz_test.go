@@ -1,6 +1,7 @@
 package keeper_test
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"testing"
@@ -43,6 +44,18 @@ func FuzzMessages(f *testing.F) {
 		}
 		return of[int(s[len(s)-1])%len(of)]
 	}
+	accounts := map[string]apptest.Account{}
+	for _, a := range []apptest.Account{owner, alice, bob, minerA, minerB, minerC, watcher, second, large.Account(), small.Account(), poor} {
+		accounts[a.String()] = a
+	}
+	// Claims are mostly right, so that mutations get beyond them.
+	prove := func(hotkey, coldkey string) *subnetv1.HotkeyProof {
+		h, known := accounts[hotkey]
+		if c, too := accounts[coldkey]; known && too {
+			return h.Proof(c)
+		}
+		return nil
+	}
 	signer := func(s string) string { return one(known, s) }
 	person := func(s string) string { return one(named, s) }
 	f.Fuzz(func(t *testing.T, kind byte, raw []byte) {
@@ -55,12 +68,14 @@ func FuzzMessages(f *testing.F) {
 			m := &subnetv1.MsgCreateSubnet{}
 			if proto.Unmarshal(raw, m) == nil {
 				m.Owner, m.OwnerHotkey = signer(m.Owner), person(m.OwnerHotkey)
+				m.OwnerHotkeyProof = cmp.Or(prove(m.OwnerHotkey, m.Owner), m.OwnerHotkeyProof)
 				_, err = server.CreateSubnet(tx, m)
 			}
 		case 1:
 			m := &subnetv1.MsgRegister{}
 			if proto.Unmarshal(raw, m) == nil {
 				m.Coldkey, m.Hotkey = signer(m.Coldkey), person(m.Hotkey)
+				m.HotkeyProof = cmp.Or(prove(m.Hotkey, m.Coldkey), m.HotkeyProof)
 				_, err = server.Register(tx, m)
 			}
 		case 2:
@@ -73,6 +88,7 @@ func FuzzMessages(f *testing.F) {
 			m := &subnetv1.MsgBindHotkey{}
 			if proto.Unmarshal(raw, m) == nil {
 				m.Operator, m.Hotkey = signer(m.Operator), person(m.Hotkey)
+				m.HotkeyProof = cmp.Or(prove(m.Hotkey, m.Operator), m.HotkeyProof)
 				_, err = server.BindHotkey(tx, m)
 			}
 		case 4:

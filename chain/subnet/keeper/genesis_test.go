@@ -23,7 +23,7 @@ import (
 func TestExportContinuesTheSameChain(t *testing.T) {
 	n := newTestnet(t, base()).scored()
 	n.epochOf()
-	n.Must(alice, &subnetv1.MsgCreateSubnet{Owner: alice.String(), OwnerHotkey: minerC.String(), Name: "letters", MaxLock: subnet.Cap})
+	n.Must(alice, &subnetv1.MsgCreateSubnet{Owner: alice.String(), OwnerHotkey: minerC.String(), OwnerHotkeyProof: minerC.Proof(alice), Name: "letters", MaxLock: subnet.Cap})
 	n.Must(minerA, &subnetv1.MsgServe{Hotkey: minerA.String(), Netuid: 1, Endpoint: endpoint()})
 	require.Positive(t, n.streaming())
 

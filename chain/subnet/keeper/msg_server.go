@@ -186,7 +186,7 @@ func (m MsgServer) BindHotkey(ctx context.Context, msg *subnetv1.MsgBindHotkey) 
 		}
 		return nil, err
 	}
-	if err := m.k.claimHotkey(ctx, msg.Hotkey, msg.Operator); err != nil {
+	if err := m.k.claimHotkey(ctx, claim{msg.Hotkey, msg.Operator, msg.HotkeyProof}); err != nil {
 		return nil, err
 	}
 	if err := m.k.bind(ctx, msg.Hotkey, operator); err != nil {

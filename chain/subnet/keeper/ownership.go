@@ -42,7 +42,7 @@ func (k *Keeper) transferSubnet(ctx context.Context, msg *subnetv1.MsgTransferSu
 	}
 	if msg.NewOwnerHotkey != "" {
 		if msg.NewOwner == msg.Owner {
-			err = k.claimHotkey(ctx, msg.NewOwnerHotkey, msg.Owner)
+			err = k.claimHotkey(ctx, claim{msg.NewOwnerHotkey, msg.Owner, msg.NewOwnerHotkeyProof})
 		} else {
 			err = k.ownsHotkey(ctx, msg.NewOwner, msg.NewOwnerHotkey)
 		}

@@ -31,7 +31,7 @@ func moduleAccount(name string) string { return authtypes.NewModuleAddress(name)
 func TestTransferSubnet(t *testing.T) {
 	n := newTestnet(t, base())
 	create := createMsg()
-	create.OwnerHotkey = minerC.String()
+	create.OwnerHotkey, create.OwnerHotkeyProof = minerC.String(), minerC.Proof(owner)
 	n.Must(owner, create)
 	n.Must(owner, &subnetv1.MsgTransferSubnet{Owner: owner.String(), Netuid: 1, NewOwner: alice.String()})
 	s := n.subnet()
@@ -45,7 +45,7 @@ func TestTransferSubnet(t *testing.T) {
 	require.Greater(t, n.Balance(alice.Address()), before, "the new owner is paid")
 
 	// An owner that stays names a hotkey of its own.
-	n.Must(alice, &subnetv1.MsgTransferSubnet{Owner: alice.String(), Netuid: 1, NewOwner: alice.String(), NewOwnerHotkey: minerA.String()})
+	n.Must(alice, &subnetv1.MsgTransferSubnet{Owner: alice.String(), Netuid: 1, NewOwner: alice.String(), NewOwnerHotkey: minerA.String(), NewOwnerHotkeyProof: minerA.Proof(alice)})
 	require.Equal(t, minerA.String(), n.subnet().OwnerHotkey)
 }
 

@@ -110,7 +110,7 @@ func TestEveryRefusalHasItsOwnCode(t *testing.T) {
 		keeper.ErrUnauthorized, keeper.ErrNoValidator, keeper.ErrSubnetLimit, keeper.ErrStakeTooLow, keeper.ErrWrongVersion,
 		keeper.ErrRateLimited, keeper.ErrNoPermit, keeper.ErrInvalidWeights, keeper.ErrUnknownUID, keeper.ErrTooFewWeights,
 		keeper.ErrWeightTooLarge, keeper.ErrSubnetFull, keeper.ErrPriceTooHigh, keeper.ErrInvalidEndpoint, keeper.ErrInvalidParams,
-		keeper.ErrGoverned, keeper.ErrFrozen, keeper.ErrInvalidIdentity, keeper.ErrNoIdentity,
+		keeper.ErrGoverned, keeper.ErrFrozen, keeper.ErrInvalidIdentity, keeper.ErrNoIdentity, keeper.ErrUnprovenHotkey,
 	} {
 		require.Nil(t, seen[e.ABCICode()], "%v", e)
 		require.Equal(t, keeper.ModuleName, e.Codespace())

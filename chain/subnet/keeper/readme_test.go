@@ -38,7 +38,7 @@ func TestReadme(t *testing.T) {
 		keeper.ErrUnauthorized, keeper.ErrNoValidator, keeper.ErrSubnetLimit, keeper.ErrStakeTooLow, keeper.ErrWrongVersion,
 		keeper.ErrRateLimited, keeper.ErrNoPermit, keeper.ErrInvalidWeights, keeper.ErrUnknownUID, keeper.ErrTooFewWeights,
 		keeper.ErrWeightTooLarge, keeper.ErrSubnetFull, keeper.ErrPriceTooHigh, keeper.ErrInvalidEndpoint, keeper.ErrInvalidParams,
-		keeper.ErrGoverned, keeper.ErrFrozen, keeper.ErrInvalidIdentity, keeper.ErrNoIdentity,
+		keeper.ErrGoverned, keeper.ErrFrozen, keeper.ErrInvalidIdentity, keeper.ErrNoIdentity, keeper.ErrUnprovenHotkey,
 		keeper.ErrCommitReveal, keeper.ErrWrongEpoch, keeper.ErrCommitted, keeper.ErrNoBeacon, keeper.ErrWrongRound, keeper.ErrInvalidCommit,
 		keeper.ErrUnknownCommit, keeper.ErrNotDue, keeper.ErrExpired, keeper.ErrWrongOpening, keeper.ErrSuperseded, keeper.ErrChangedHands,
 		keeper.ErrUselessPulse, keeper.ErrInvalidPulse,

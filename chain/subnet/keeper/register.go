@@ -12,38 +12,6 @@ import (
 	"github.com/plexusnet/plexus/subnet"
 )
 
-// claimHotkey makes a coldkey the owner of a hotkey that nobody owns yet, and
-// gives the hotkey an account to sign with. A hotkey keeps its first owner.
-func (k *Keeper) claimHotkey(ctx context.Context, hotkey, coldkey string) error {
-	addr, err := k.accounts.AddressCodec().StringToBytes(hotkey)
-	if err != nil {
-		return ErrInvalidRequest.Wrapf("hotkey %q: %v", hotkey, err)
-	}
-	// Its ordinary account would take the place of the module's own.
-	if k.bank.BlockedAddr(addr) {
-		return ErrInvalidRequest.Wrapf("hotkey %s is the account of a module", hotkey)
-	}
-	owner, err := k.hotkeyOwners.Get(ctx, hotkey)
-	if errors.Is(err, collections.ErrNotFound) {
-		if !k.accounts.HasAccount(ctx, addr) {
-			k.accounts.SetAccount(ctx, k.accounts.NewAccountWithAddress(ctx, addr))
-		}
-		return k.setHotkeyOwner(ctx, hotkey, coldkey)
-	}
-	if err == nil && owner != coldkey {
-		return ErrHotkeyTaken.Wrapf("hotkey %s: use a hotkey of your own", hotkey)
-	}
-	return err
-}
-
-// setHotkeyOwner gives a hotkey to a coldkey.
-func (k *Keeper) setHotkeyOwner(ctx context.Context, hotkey, coldkey string) error {
-	if err := k.hotkeysOf.Set(ctx, collections.Join(coldkey, hotkey)); err != nil {
-		return err
-	}
-	return k.hotkeyOwners.Set(ctx, hotkey, coldkey)
-}
-
 // register gives a hotkey a uid and burns the price. Source: protocol section 6.
 func (k *Keeper) register(ctx context.Context, msg *subnetv1.MsgRegister) (uid uint32, burned uint64, err error) {
 	s, err := k.subnet(ctx, msg.Netuid)
@@ -65,7 +33,7 @@ func (k *Keeper) register(ctx context.Context, msg *subnetv1.MsgRegister) (uid u
 		return 0, 0, ErrPriceTooHigh.Wrapf("registration costs %d nplx, your maximum is %d: raise it or wait, the price halves every %d blocks",
 			price, msg.MaxBurn, hyper.BurnHalfLife)
 	}
-	if err := k.claimHotkey(ctx, msg.Hotkey, msg.Coldkey); err != nil {
+	if err := k.claimHotkey(ctx, claim{msg.Hotkey, msg.Coldkey, msg.HotkeyProof}); err != nil {
 		return 0, 0, err
 	}
 	payer, err := k.accounts.AddressCodec().StringToBytes(msg.Coldkey)
@@ -216,7 +184,7 @@ func (k *Keeper) createSubnet(ctx context.Context, msg *subnetv1.MsgCreateSubnet
 		return 0, 0, ErrInvalidRequest.Wrapf("owner %q: %v", msg.Owner, err)
 	}
 	if msg.OwnerHotkey != "" {
-		if err := k.claimHotkey(ctx, msg.OwnerHotkey, msg.Owner); err != nil {
+		if err := k.claimHotkey(ctx, claim{msg.OwnerHotkey, msg.Owner, msg.OwnerHotkeyProof}); err != nil {
 			return 0, 0, err
 		}
 	}

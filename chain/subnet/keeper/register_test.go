@@ -83,7 +83,7 @@ func TestRegisterRefusals(t *testing.T) {
 		{"price above max_burn", alice, nil, func(m *subnetv1.MsgRegister) { m.MaxBurn = subnet.PLX / 2 }, keeper.ErrPriceTooHigh},
 		{"not enough money", poor, nil, func(*subnetv1.MsgRegister) {}, sdkerrors.ErrInsufficientFunds},
 		{"hotkey of another coldkey", bob, func(n testnet) {
-			n.Must(alice, &subnetv1.MsgCreateSubnet{Owner: alice.String(), OwnerHotkey: minerA.String(), Name: "other", MaxLock: subnet.Cap})
+			n.Must(alice, &subnetv1.MsgCreateSubnet{Owner: alice.String(), OwnerHotkey: minerA.String(), OwnerHotkeyProof: minerA.Proof(alice), Name: "other", MaxLock: subnet.Cap})
 		}, func(*subnetv1.MsgRegister) {}, keeper.ErrHotkeyTaken},
 		{"no address", alice, nil, func(m *subnetv1.MsgRegister) { m.Hotkey = "minerA" }, keeper.ErrInvalidRequest},
 		{"an address of another chain", alice, nil, func(m *subnetv1.MsgRegister) { m.Hotkey = "cosmos1qqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqnrql8a" }, keeper.ErrInvalidRequest},

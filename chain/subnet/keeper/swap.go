@@ -85,7 +85,7 @@ func (k *Keeper) swapHotkey(ctx context.Context, msg *subnetv1.MsgSwapHotkey) er
 	if err != nil {
 		return err
 	}
-	if err := k.claimHotkey(ctx, to, msg.Coldkey); err != nil {
+	if err := k.claimHotkey(ctx, claim{to, msg.Coldkey, msg.NewHotkeyProof}); err != nil {
 		return err
 	}
 	if err := k.moveUIDs(ctx, from, to); err != nil {

@@ -20,7 +20,7 @@ import (
 const swapCost = subnet.PLX / 10
 
 func swapHotkeyMsg(coldkey, from, to apptest.Account) *subnetv1.MsgSwapHotkey {
-	return &subnetv1.MsgSwapHotkey{Coldkey: coldkey.String(), Hotkey: from.String(), NewHotkey: to.String()}
+	return &subnetv1.MsgSwapHotkey{Coldkey: coldkey.String(), Hotkey: from.String(), NewHotkey: to.String(), NewHotkeyProof: to.Proof(coldkey)}
 }
 
 func (n testnet) positions(a apptest.Account) *subnetv1.QueryPositionsResponse {
@@ -104,7 +104,7 @@ func TestSwapHotkeyRefusals(t *testing.T) {
 func TestSwapColdkey(t *testing.T) {
 	n := newTestnet(t, base()).withNeurons()
 	n.register(alice, minerC)
-	n.Must(alice, &subnetv1.MsgCreateSubnet{Owner: alice.String(), OwnerHotkey: minerC.String(), Name: "letters", MaxLock: subnet.Cap})
+	n.Must(alice, &subnetv1.MsgCreateSubnet{Owner: alice.String(), OwnerHotkey: minerC.String(), OwnerHotkeyProof: minerC.Proof(alice), Name: "letters", MaxLock: subnet.Cap})
 	n.Must(watcher, weightsMsg(watcher, 2, 3, 3, 1))
 	burned := n.Emission().Totals.Burned
 

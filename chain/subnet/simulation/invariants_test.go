@@ -27,11 +27,11 @@ func lively(t *testing.T) (func() *subnetv1.GenesisState, uint64) {
 			p.Defaults.Tempo, p.Defaults.CommitReveal = 5, subnet.CommitRevealHash
 		},
 	})
-	chain.Must(owner, &subnetv1.MsgCreateSubnet{Owner: owner.String(), OwnerHotkey: miner.String(), Name: "digits", MaxLock: subnet.Cap})
+	chain.Must(owner, &subnetv1.MsgCreateSubnet{Owner: owner.String(), OwnerHotkey: miner.String(), OwnerHotkeyProof: miner.Proof(owner), Name: "digits", MaxLock: subnet.Cap})
 	register := func(coldkey, hotkey apptest.Account) *subnetv1.MsgRegister {
-		return &subnetv1.MsgRegister{Coldkey: coldkey.String(), Hotkey: hotkey.String(), Netuid: 1, MaxBurn: subnet.Cap}
+		return &subnetv1.MsgRegister{Coldkey: coldkey.String(), Hotkey: hotkey.String(), Netuid: 1, MaxBurn: subnet.Cap, HotkeyProof: hotkey.Proof(coldkey)}
 	}
-	chain.Must(val.Account(), &subnetv1.MsgBindHotkey{Operator: val.Account().String(), Hotkey: watcher.String()}, register(val.Account(), watcher))
+	chain.Must(val.Account(), &subnetv1.MsgBindHotkey{Operator: val.Account().String(), Hotkey: watcher.String(), HotkeyProof: watcher.Proof(val.Account())}, register(val.Account(), watcher))
 	chain.Must(owner, register(owner, miner), register(owner, gone))
 	chain.Must(gone, &subnetv1.MsgDeregister{Sender: gone.String(), Hotkey: gone.String(), Netuid: 1})
 	chain.Must(watcher, &subnetv1.MsgSetRootWeights{Hotkey: watcher.String(), Netuids: []uint32{1}, Values: []uint32{1}})

@@ -28,7 +28,9 @@ func register(w *world) (draft, error) {
 	if err != nil {
 		return draft{}, err
 	}
-	msg := &subnetv1.MsgRegister{Coldkey: coldkey, Hotkey: hotkey, Netuid: s.Subnet.Netuid, MaxBurn: subnet.Cap}
+	msg := &subnetv1.MsgRegister{
+		Coldkey: coldkey, Hotkey: hotkey, Netuid: s.Subnet.Netuid, MaxBurn: subnet.Cap, HotkeyProof: w.proof(hotkey, coldkey),
+	}
 	d := draft{signer: signer, msg: msg}
 	if !w.spoil() {
 		return d, nil
@@ -120,13 +122,15 @@ func swapHotkey(w *world) (draft, error) {
 	if err != nil {
 		return draft{}, err
 	}
-	msg := &subnetv1.MsgSwapHotkey{Coldkey: coldkey, Hotkey: hotkey, NewHotkey: to.AddressBech32}
+	msg := &subnetv1.MsgSwapHotkey{
+		Coldkey: coldkey, Hotkey: hotkey, NewHotkey: to.AddressBech32, NewHotkeyProof: w.proof(to.AddressBech32, coldkey),
+	}
 	d := draft{signer: signer, msg: msg}
 	if !w.spoil() {
 		return d, nil
 	}
 	d.wrong = true
-	switch w.r.Intn(3) {
+	switch w.r.Intn(4) {
 	case 0:
 		d.signer = w.other(coldkey)
 		msg.Coldkey = d.signer.AddressBech32
@@ -134,6 +138,11 @@ func swapHotkey(w *world) (draft, error) {
 		msg.NewHotkey = hotkey
 	case 2:
 		msg.NewHotkey = emissionAccount()
+	case 3:
+		if to.AddressBech32 == coldkey {
+			return draft{}, errNothing // its own key signs the transaction
+		}
+		msg.NewHotkeyProof = w.proof(hotkey, coldkey)
 	}
 	return d, nil
 }
@@ -169,6 +178,7 @@ func bindHotkey(w *world) (draft, error) {
 			break
 		}
 	}
+	msg.HotkeyProof = w.proof(msg.Hotkey, msg.Operator)
 	d := draft{signer: operator, msg: msg}
 	if !w.spoil() {
 		return d, nil

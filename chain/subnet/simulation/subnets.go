@@ -10,6 +10,7 @@ func createSubnet(w *world) (draft, error) {
 	msg := &subnetv1.MsgCreateSubnet{Owner: owner.AddressBech32, Name: w.text(1, 64), MaxLock: subnet.Cap}
 	if chance(w.r, 70) {
 		msg.OwnerHotkey = w.account().AddressBech32
+		msg.OwnerHotkeyProof = w.proof(msg.OwnerHotkey, msg.Owner)
 	}
 	d := draft{signer: owner, msg: msg}
 	if !w.spoil() {
@@ -52,6 +53,7 @@ func transferSubnet(w *world) (draft, error) {
 			}
 		}
 	}
+	msg.NewOwnerHotkeyProof = w.proof(msg.NewOwnerHotkey, msg.Owner)
 	d := draft{signer: owner, msg: msg}
 	if !w.spoil() {
 		return d, nil

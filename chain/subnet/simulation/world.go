@@ -103,6 +103,19 @@ func (w *world) signer(address string) (simtypes.Account, error) {
 	return a, nil
 }
 
+// proof shows that a hotkey's key is there, if it is.
+func (w *world) proof(hotkey, coldkey string) *subnetv1.HotkeyProof {
+	a, err := w.signer(hotkey)
+	if err != nil {
+		return nil
+	}
+	signature, err := a.PrivKey.Sign(subnetv1.HotkeyClaim(w.chainID, coldkey))
+	if err != nil {
+		return nil
+	}
+	return &subnetv1.HotkeyProof{PublicKey: a.PrivKey.PubKey().Bytes(), Signature: signature}
+}
+
 // subnet draws a subnet.
 func (w *world) subnet() (subnetv1.GenesisSubnet, error) {
 	if len(w.state.Subnets) == 0 {

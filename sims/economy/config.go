@@ -79,6 +79,9 @@ type Protocol struct {
 	// RootWeightsRateLimit is the number of blocks between two root opinions of
 	// a hotkey, 1 to 1e8; 100.
 	RootWeightsRateLimit uint64 `yaml:"root_weights_rate_limit"`
+	// UnbondingBlocks pass before undelegated stake is paid out, 0 to 1e8;
+	// 151200, 21 days.
+	UnbondingBlocks uint64 `yaml:"unbonding_blocks"`
 	// FeeBurn is the part of redeemed payments that is burned, basis points, 0
 	// to 10000; 1000.
 	FeeBurn uint32 `yaml:"fee_burn"`
@@ -318,10 +321,10 @@ type Shock struct {
 	Stake *StakeMove `yaml:"stake"`
 }
 
-// StakeMove changes the self-delegation of every validator of a group.
+// StakeMove changes what every validator of a group has delegated to itself.
 type StakeMove struct {
 	Group string  `yaml:"group"`
-	PLX   float64 `yaml:"plx"` // bought and staked; below 0: withdrawn and sold
+	PLX   float64 `yaml:"plx"` // bought and staked; below 0: withdrawn
 }
 
 // Default is a network of one subnet with four honest validators, 32 miners
@@ -338,7 +341,7 @@ func Default() Config {
 			OwnerBps: 1800, MinerBps: 4100, ValidatorBps: 4100,
 			MaxEpochsPerBlock: 16, MaxRevealsPerBlock: 32,
 			MinLock: 100 * subnet.PLX, LockInterval: 100_800, RootWeightsRateLimit: 100,
-			FeeBurn: 1000, DemandCap: 10_000,
+			UnbondingBlocks: 151_200, FeeBurn: 1000, DemandCap: 10_000,
 		},
 		Hyperparams: Hyperparams(subnet.DefaultHyperparams()),
 		Subnets:     []SubnetGroup{DefaultSubnet()},
@@ -424,6 +427,9 @@ func (c *Config) Validate() error {
 	c.Price.validate(&v)
 	names := c.groupNames()
 	v.distinct(names)
+	if slices.Contains(c.parties(), marketParty) {
+		v.failf("party", "%q is the market's own name", marketParty)
+	}
 	for i := range c.Shocks {
 		c.Shocks[i].validate(&v, fmt.Sprintf("shocks.%d", i), c, names)
 	}
@@ -438,6 +444,7 @@ func (p *Protocol) validate(v *checks) {
 	v.within("protocol.lock_interval", float64(p.LockInterval), 1, 1e8)
 	v.within("protocol.stake_threshold", float64(p.StakeThreshold), 0, float64(subnet.Cap))
 	v.within("protocol.root_weights_rate_limit", float64(p.RootWeightsRateLimit), 1, 1e8)
+	v.within("protocol.unbonding_blocks", float64(p.UnbondingBlocks), 0, 1e8)
 	v.within("protocol.fee_burn", float64(p.FeeBurn), 0, 10_000)
 	v.within("protocol.demand_mix", float64(p.DemandMix), 0, 10_000)
 	v.within("protocol.demand_cap", float64(p.DemandCap), 0, 1e9)

@@ -51,7 +51,6 @@ type Subnet struct {
 	burnHeight uint64
 	streams    []stream
 	input      subnet.Epoch
-	scratch    []uint16
 }
 
 // Streams returns the streams that still owe something, with their validators.

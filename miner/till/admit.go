@@ -4,11 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"time"
 
 	"google.golang.org/grpc/codes"
 
+	"github.com/plexusnet/plexus/client/oip"
 	"github.com/plexusnet/plexus/payment"
 )
 
@@ -95,32 +95,29 @@ func (t *Till) sighted() error {
 // open refuses a channel that ends too soon, by what the chain says or is asked now.
 func (t *Till) open(ctx context.Context, c *channel) error {
 	height := t.height.Load()
-	age, end, collected := c.state(height)
+	old, end, collected := t.state(c, height)
 	closing := height+t.cfg.Margin >= end
-	if age > t.stale() || closing && !c.justAsked() {
+	if old || closing && !c.justAsked() {
 		if err := t.refresh(ctx, c.id); err != nil {
 			return t.lost(ctx, c.id, err)
 		}
-		_, end, collected = c.state(height)
+		_, end, collected = t.state(c, height)
 		closing = height+t.cfg.Margin >= end
 	}
 	if !closing && !collected {
 		return nil
 	}
-	return &Refusal{Code: codes.FailedPrecondition, Reason: ReasonClosing,
+	return &Refusal{Code: codes.FailedPrecondition, Reason: oip.ReasonChannelClosing,
 		Metadata: map[string]string{"end": decimal(end), "height": decimal(height), "margin": decimal(t.cfg.Margin)},
 		Message: fmt.Sprintf("channel %d ends at height %d, now is %d: this miner stops %d blocks before the end; open another, or move its expiry",
 			c.id, end, height, t.cfg.Margin)}
 }
 
-// state returns how many blocks ago the channel was read, and what of it decides who is let in.
-func (c *channel) state(height uint64) (age, end uint64, collected bool) {
+// state returns what decides who is let in, and whether that was read too long ago to go by it.
+func (t *Till) state(c *channel, height uint64) (old bool, end uint64, collected bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.seen == 0 {
-		return math.MaxUint64, c.known.End(), c.collected
-	}
-	return height - min(height, c.seen), c.known.End(), c.collected
+	return c.seen == 0 || height > add(c.seen, t.stale(c)), c.known.End(), c.collected
 }
 
 func (c *channel) justAsked() bool {
@@ -164,7 +161,7 @@ func (t *Till) redeemed(c *channel, v payment.Voucher) error {
 			return err
 		}
 	}
-	if _, err := c.shadow.Redeem(t.cfg.ChainID, t.height.Load(), v, t.terms.Load().MaxLanes); err != nil {
+	if _, err := c.shadow.Redeem(t.cfg.ChainID, t.height.Load(), v, c.known.MaxLanes); err != nil {
 		return err
 	}
 	c.mu.Lock()
@@ -253,7 +250,7 @@ func (t *Till) reserve(c *channel, o Offer) (*Sale, error) {
 func (t *Till) tooLow(limit, least uint64) *Refusal {
 	metadata := PriceMetadata(t.cfg.Price)
 	metadata["minimum"] = decimal(least)
-	return &Refusal{Code: codes.FailedPrecondition, Reason: ReasonLimit, Metadata: metadata,
+	return &Refusal{Code: codes.FailedPrecondition, Reason: oip.ReasonLimitTooLow, Metadata: metadata,
 		Message: fmt.Sprintf("the limit is %d nplx; request and input alone cost %d", limit, least)}
 }
 

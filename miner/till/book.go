@@ -22,8 +22,8 @@ type channel struct {
 	shadow   payment.Channel // the channel as if all vouchers in hand were redeemed
 
 	mu        sync.Mutex
-	known     Channel   // as it was on the chain at height seen
-	seen      uint64    // 0: not since the program started
+	known     Channel   // as it was on the chain
+	seen      uint64    // at which height; 0: not since the program started
 	asked     time.Time // when that was
 	lanes     map[uint32]*lane
 	kept      bool // it has a place in the store
@@ -69,17 +69,17 @@ func (c *channel) spendableBy(who Caller) bool {
 	return len(who.NodeKey) > 0 && subtle.ConstantTimeCompare(who.NodeKey, c.key) == 1
 }
 
-// update takes in how the channel stands on the chain at a height or later.
-func (c *channel) update(known Channel, height uint64) {
+// update takes in how the channel stands on the chain.
+func (c *channel) update(known Channel) {
 	c.vouchers.Lock()
 	defer c.vouchers.Unlock()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.seen > height {
+	if c.seen > known.Height {
 		return // an answer that was overtaken
 	}
 	c.moved = c.moved || known.Deposit != c.known.Deposit || known.Redeemed != c.known.Redeemed || known.End() != c.known.End()
-	c.known, c.seen, c.asked = known, height, time.Now()
+	c.known, c.seen, c.asked = known, known.Height, time.Now()
 	for _, on := range known.Lanes {
 		l := c.lanes[on.ID]
 		if l == nil { // what was redeemed without this till's knowledge was owed, for all it knows

@@ -114,12 +114,12 @@ func (t *Till) redeem(ctx context.Context, claims []claim) bool {
 		vouchers[i] = c.voucher
 	}
 	sending, cancel := context.WithTimeout(ctx, t.cfg.RedeemTimeout)
-	err := t.cfg.Chain.Redeem(sending, t.attempt, vouchers)
+	amounts, err := t.cfg.Chain.Redeem(sending, t.attempt, vouchers)
 	cancel()
 	switch {
 	case err == nil:
 		t.attempt = 0
-		t.paid(claims)
+		t.paid(claims, amounts)
 		t.recheck(ctx, claims)
 		return true
 	case errors.Is(err, ErrRefused):
@@ -138,20 +138,23 @@ func (t *Till) redeem(ctx context.Context, claims []claim) bool {
 	}
 }
 
-// paid takes down what was redeemed.
-func (t *Till) paid(claims []claim) {
+// paid takes down what was redeemed. A voucher that brought nothing came too late: the chain will say how.
+func (t *Till) paid(claims []claim, amounts []uint64) {
 	sum := uint64(0)
-	for _, one := range claims {
-		c := one.lane.channel
+	for i, one := range claims {
+		if i >= len(amounts) || amounts[i] == 0 {
+			continue
+		}
+		sum = add(sum, amounts[i])
+		c, l := one.lane.channel, one.lane
 		c.mu.Lock()
-		if l := one.lane; one.voucher.Nonce > l.settled {
+		if one.voucher.Nonce > l.settled {
 			l.redeemed, l.settled = max(l.redeemed, one.voucher.Amount), one.voucher.Nonce
 			if !c.gone {
 				t.journal.note(l)
 			}
 		}
 		c.mu.Unlock()
-		sum = add(sum, one.amount)
 	}
 	t.count.redemption("done")
 	t.count.redeemed.Add(sum)

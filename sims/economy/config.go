@@ -85,12 +85,15 @@ type Protocol struct {
 	// FeeBurn is the part of redeemed payments that is burned, basis points, 0
 	// to 10000; 1000.
 	FeeBurn uint32 `yaml:"fee_burn"`
-	// DemandMix is the part of the block reward that is shared out by demand
-	// instead of root weights, basis points, 0 to 10000; 0.
+	// DemandMix is the most of the block reward that follows demand instead of
+	// root weights, basis points, 0 to 10000; 0.
 	DemandMix uint32 `yaml:"demand_mix"`
-	// DemandCap bounds what demand can bring a subnet: basis points of the fees
-	// that were burned for it; 10000.
+	// DemandCap is the most of the fees burned for a subnet that comes back to
+	// it, basis points, 0 to 10000; 5000.
 	DemandCap uint32 `yaml:"demand_cap"`
+	// DemandWindow is the number of blocks over which what was burned counts, 1
+	// to 1e8; 7200.
+	DemandWindow uint64 `yaml:"demand_window"`
 }
 
 // Hyperparams are subnet.Hyperparams; in YAML every field has its name on the
@@ -341,7 +344,7 @@ func Default() Config {
 			OwnerBps: 1800, MinerBps: 4100, ValidatorBps: 4100,
 			MaxEpochsPerBlock: 16, MaxRevealsPerBlock: 32,
 			MinLock: 100 * subnet.PLX, LockInterval: 100_800, RootWeightsRateLimit: 100,
-			UnbondingBlocks: 151_200, FeeBurn: 1000, DemandCap: 10_000,
+			UnbondingBlocks: 151_200, FeeBurn: 1000, DemandCap: 5000, DemandWindow: 7200,
 		},
 		Hyperparams: Hyperparams(subnet.DefaultHyperparams()),
 		Subnets:     []SubnetGroup{DefaultSubnet()},
@@ -446,12 +449,16 @@ func (p *Protocol) validate(v *checks) {
 	v.within("protocol.root_weights_rate_limit", float64(p.RootWeightsRateLimit), 1, 1e8)
 	v.within("protocol.unbonding_blocks", float64(p.UnbondingBlocks), 0, 1e8)
 	v.within("protocol.fee_burn", float64(p.FeeBurn), 0, 10_000)
-	v.within("protocol.demand_mix", float64(p.DemandMix), 0, 10_000)
-	v.within("protocol.demand_cap", float64(p.DemandCap), 0, 1e9)
+	v.wrap("protocol", p.demand().Validate())
+	v.within("protocol.demand_window", float64(p.DemandWindow), 1, 1e8)
 }
 
 func (p *Protocol) split() subnet.Split {
 	return subnet.Split{Owner: p.OwnerBps, Miners: p.MinerBps, Validators: p.ValidatorBps}
+}
+
+func (p *Protocol) demand() subnet.DemandRules {
+	return subnet.DemandRules{Mix: p.DemandMix, Cap: p.DemandCap}
 }
 
 func (g *SubnetGroup) validate(v *checks, at string) {

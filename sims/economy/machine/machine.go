@@ -42,6 +42,8 @@ type Params struct {
 	RootWeightsRateLimit uint64 // blocks
 	UnbondingBlocks      uint64 // from undelegating to being paid
 	FeeBurn              uint32 // basis points of what is redeemed
+	Demand               subnet.DemandRules
+	DemandWindow         uint64 // blocks over which what is burned counts, at least 1
 }
 
 // DefaultParams are the chain's defaults; 21 days of unbonding in blocks of 12 s.
@@ -50,6 +52,7 @@ func DefaultParams() Params {
 		Split: subnet.DefaultSplit(), MaxEpochsPerBlock: 16, MaxRevealsPerBlock: 32,
 		MinLock: 100 * subnet.PLX, LockInterval: 100_800, RootWeightsRateLimit: 100,
 		UnbondingBlocks: 151_200, FeeBurn: 1000,
+		Demand: subnet.DefaultDemandRules(), DemandWindow: 7200,
 	}
 }
 
@@ -102,7 +105,8 @@ type Machine struct {
 	parts      []uint64 // of one block's reward
 	partsOf    uint64
 	sharesGood bool
-	orphaned   bool // a stream may owe to a validator that is gone
+	counted    []uint64 // of each subnet's burned fees, in this block
+	orphaned   bool     // a stream may owe to a validator that is gone
 }
 
 // New returns a network without anybody in it, after the block at height.
@@ -285,16 +289,42 @@ func (m *Machine) rewardShares() []uint64 {
 // Shares returns the share of each subnet in the block reward, 0 to 1, by
 // netuid.
 func (m *Machine) Shares() []float64 {
-	shares := m.rewardShares()
-	sum := 0.0
-	for _, s := range shares {
-		sum += float64(s)
+	of := make([]float64, len(m.subnets))
+	reward := max(m.Reward(), 1)
+	if reward == 1 { // too little to show what is whose
+		reward = subnet.PLX
 	}
-	of := make([]float64, len(shares))
-	for i, s := range shares {
-		of[i] = float64(s) / sum
+	m.count(false)
+	for i, e := range subnet.MixDemand(reward, m.rewardShares(), m.counted, m.params.Demand) {
+		of[i] = float64(e.Total()) / float64(reward)
 	}
 	return of
+}
+
+// count fills counted with what counts as burned in this block, and takes it
+// off what waits if the block is being made.
+func (m *Machine) count(made bool) {
+	m.counted = m.counted[:0]
+	for _, s := range m.subnets {
+		counts, left := subnet.SmoothBurned(s.waiting, m.params.DemandWindow)
+		m.counted = append(m.counted, counts)
+		if made {
+			s.waiting = left
+		}
+	}
+}
+
+// followsDemand tells whether demand moves the rewards of the next blocks.
+func (m *Machine) followsDemand() bool {
+	if m.params.Demand.Mix == 0 {
+		return false
+	}
+	for _, s := range m.subnets {
+		if s.waiting >= m.params.DemandWindow {
+			return true
+		}
+	}
+	return false
 }
 
 // rewardParts returns what each subnet gets of one block's reward.
@@ -345,6 +375,16 @@ func (m *Machine) emit(n uint64) uint64 {
 	reward := subnet.BlockReward(supply)
 	if reward == 0 || len(m.subnets) == 0 {
 		return n
+	}
+	if m.followsDemand() {
+		m.count(true)
+		for i, e := range subnet.MixDemand(reward, m.rewardShares(), m.counted, m.params.Demand) {
+			m.subnets[i].Pending += e.Total()
+		}
+		m.minted += reward
+		m.books.supply += reward
+		m.books.pending += reward
+		return 1
 	}
 	n = min(n, (subnet.NextHalving(supply)-supply+reward-1)/reward)
 	for i, part := range m.rewardParts(reward) {

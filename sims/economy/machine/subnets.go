@@ -45,6 +45,7 @@ type Subnet struct {
 	Ledger      Ledger
 	Neurons     []Neuron // by uid
 
+	waiting    uint64 // burned of fees for it and not counted as demand yet, nplx
 	vacant     int
 	outcomeAt  uint64 // height of the last epoch, 0 if there was none
 	burnPrice  uint64

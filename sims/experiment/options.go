@@ -3,8 +3,10 @@ package experiment
 import (
 	"errors"
 	"fmt"
+	"path"
 	"runtime"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/plexusnet/plexus/sims"
@@ -70,7 +72,7 @@ type Options struct {
 	Name      string    // of the scenario, for the manifest
 	Seed      uint64    // master seed
 	Runs      int       // runs, 0 for one
-	Columns   []string  // columns to keep, all if empty
+	Columns   []string  // columns to keep, with * for any text; all if empty
 	Every     Every     // records to keep
 	Quantiles []float64 // probabilities in (0, 1), rising; DefaultQuantiles if empty
 	Limits    Limits
@@ -170,8 +172,8 @@ func pick(model sims.Model, names []string) ([]sims.Column, []int, error) {
 		if seen[c.Name] {
 			return nil, nil, fmt.Errorf("%w: two columns named %q", ErrModel, c.Name)
 		}
-		if c.Name == "" || csvText(c.Name) != c.Name {
-			return nil, nil, fmt.Errorf("%w: a column named %q: want a name without commas, quotes and line ends", ErrModel, c.Name)
+		if c.Name == "" || strings.ContainsAny(c.Name, ",\"\r\n*?[\\") {
+			return nil, nil, fmt.Errorf("%w: a column named %q: want a name without commas, quotes, line ends and wild cards", ErrModel, c.Name)
 		}
 		seen[c.Name] = true
 	}
@@ -179,18 +181,24 @@ func pick(model sims.Model, names []string) ([]sims.Column, []int, error) {
 		return columns, nil, nil
 	}
 	for _, name := range names {
-		if !seen[name] {
+		if !slices.ContainsFunc(columns, func(c sims.Column) bool { return matches(name, c.Name) }) {
 			return nil, nil, fmt.Errorf("%w: no column %q; there are %s", ErrOptions, name, columnList(columns))
 		}
 	}
 	var kept []sims.Column
 	var index []int
 	for i, c := range columns {
-		if slices.Contains(names, c.Name) {
+		if slices.ContainsFunc(names, func(name string) bool { return matches(name, c.Name) }) {
 			kept, index = append(kept, c), append(index, i)
 		}
 	}
 	return kept, index, nil
+}
+
+// matches tells whether a name, in which * stands for any text, is that of a column.
+func matches(name, column string) bool {
+	ok, err := path.Match(name, column)
+	return err == nil && ok
 }
 
 func columnList(columns []sims.Column) string {

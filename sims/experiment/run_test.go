@@ -94,6 +94,7 @@ func TestWorkersChangeNothing(t *testing.T) {
 		"ragged":         {simtest.Walk{Phi: 1, Sigma: 1, Steps: 50, Width: 2, Ragged: true}, experiment.Options{Runs: 100, Records: experiment.RecordsLines}},
 		"thinned":        {simtest.Walk{Phi: 1, Sigma: 1, Steps: 50, Width: 2}, experiment.Options{Runs: 30, Every: experiment.Every{Seconds: 100}}},
 		"of one column":  {simtest.Walk{Phi: 1, Sigma: 1, Steps: 50, Width: 9}, experiment.Options{Runs: 30, Columns: []string{"x4"}}},
+		"of two columns": {simtest.Walk{Phi: 1, Sigma: 1, Steps: 50, Width: 12}, experiment.Options{Runs: 30, Columns: []string{"x1?"}}},
 		"with quantiles": {simtest.Logistic{R: 3.9, Steps: 60}, experiment.Options{Runs: 70, Quantiles: []float64{0.01, 0.99}}},
 	} {
 		t.Run(name, func(t *testing.T) {

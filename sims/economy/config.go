@@ -196,6 +196,9 @@ type MinerGroup struct {
 	// Quality is how good each is, as validators measure it, 0 to 1; normal 0.6,
 	// 0.15 within 0 and 1.
 	Quality Dist `yaml:"quality"`
+	// Drift is how far a quality wanders, as the standard deviation after a day,
+	// within 0 and 1, at least 0; 0.
+	Drift float64 `yaml:"drift"`
 	// Copies is how many uids each registers for the same work, 1 to 256; 1.
 	Copies int `yaml:"copies"`
 	// Balance is what each holds at first, PLX; 200.
@@ -490,6 +493,7 @@ func (g *MinerGroup) validate(v *checks, at string, subnets int) {
 	v.within(at+".count", float64(g.Count), 0, 1e6)
 	v.indexes(at+".subnets", g.Subnets, subnets)
 	v.dist(at+".quality", g.Quality, 0, 1)
+	v.within(at+".drift", g.Drift, 0, 1e3)
 	v.within(at+".copies", float64(g.Copies), 1, 256)
 	v.dist(at+".balance", g.Balance, 0, 21e6)
 	v.dist(at+".power", g.Power, 0, 1e12)

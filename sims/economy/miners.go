@@ -1,6 +1,8 @@
 package economy
 
 import (
+	"math"
+	"math/rand/v2"
 	"slices"
 
 	"github.com/plexusnet/plexus/sims/economy/machine"
@@ -10,7 +12,8 @@ type minerGroup struct {
 	at      int
 	members []*miner
 	present bool
-	income  uint64 // nplx earned so far
+	rand    *rand.Rand // of what wanders
+	income  uint64     // nplx earned so far
 }
 
 type miner struct {
@@ -32,7 +35,7 @@ type miner struct {
 func (r *run) addMiners() {
 	for i := range r.cfg.Miners {
 		cfg := &r.cfg.Miners[i]
-		g := &minerGroup{at: i, present: !cfg.Absent}
+		g := &minerGroup{at: i, present: !cfg.Absent, rand: r.source.Stream("drift." + cfg.Name)}
 		nets := r.served(cfg.Subnets)
 		for k := range cfg.Count {
 			draw := r.source.Stream("miners."+cfg.Name, k)
@@ -90,6 +93,9 @@ func (m *miner) seated() bool {
 func (g *minerGroup) step(r *run, days float64) {
 	cfg := &r.cfg.Miners[g.at]
 	for _, m := range g.members {
+		if cfg.Drift > 0 {
+			m.wander(cfg.Drift*math.Sqrt(days), g.rand)
+		}
 		m.income = r.m.Balance(m.account) - min(m.balance, r.m.Balance(m.account))
 		g.income += m.income
 		if g.present && m.net.chain != nil {
@@ -97,6 +103,12 @@ func (g *minerGroup) step(r *run, days float64) {
 		}
 		m.balance = r.m.Balance(m.account)
 	}
+}
+
+// wander moves the quality, which 0 and 1 throw back.
+func (m *miner) wander(sd float64, r *rand.Rand) {
+	q := math.Mod(math.Abs(m.quality+sd*r.NormFloat64()), 2)
+	m.quality = min(q, 2-q)
 }
 
 func (m *miner) act(r *run, cfg *MinerGroup, days float64) {

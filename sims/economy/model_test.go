@@ -102,6 +102,7 @@ func randomConfig(t *rapid.T) Config {
 		g.Count, g.Copies = n("miners", 0, 6), n("copies", 1, 2)
 		g.Entry = pick("entry", EntryFixed, EntryProfit, EntryBots)
 		g.Party = pick("party", "", "gang")
+		g.Drift = 0.1
 		g.Power, g.Hardware = Fixed(2), Dist{Kind: DistUniform, Min: 1, Max: 50}
 		g.Absent = rapid.Bool().Draw(t, "absent")
 		c.Miners = append(c.Miners, g)

@@ -211,12 +211,12 @@ func (r *run) measure(w []float64, v *validator, cfg *ValidatorGroup, n *net, se
 		if m == nil {
 			continue
 		}
+		if n.seats[uid].copy > 0 && frac(m.luck+v.luck) < cfg.DetectCopies {
+			continue // before it is measured, so that the draws of others stay theirs
+		}
 		registered := n.chain.Neurons[uid].Registered
 		if !again || seen.quality[uid] < 0 || seen.of[uid] != registered && cfg.Strategy != Lazy {
 			seen.quality[uid], seen.of[uid] = m.quality+v.noise*v.rand.NormFloat64(), registered
-		}
-		if n.seats[uid].copy > 0 && frac(m.luck+v.luck) < cfg.DetectCopies {
-			continue
 		}
 		x := max(seen.quality[uid], 0)
 		if cfg.Power != 1 {

@@ -30,14 +30,15 @@ type call struct {
 	alone     bool   // nobody else is left to be asked
 	limit     uint64 // nplx
 
-	over    atomic.Bool
-	conn    *grpc.ClientConn
-	payment *wallet.Payment // nil: not paid
-	sent    bool            // it may have reached the miner
-	charged uint64
-	unsure  bool // whether it was charged for is not known
-	paying  bool // it was paid for
-	elapsed time.Duration
+	over     atomic.Bool
+	conn     *grpc.ClientConn
+	payment  *wallet.Payment // nil: not paid
+	sent     bool            // it may have reached the miner
+	charged  uint64
+	unsure   bool  // whether it was charged for is not known
+	disputed error // the answer is good, but not what it is said to cost
+	paying   bool  // it was paid for
+	elapsed  time.Duration
 }
 
 // run makes the call and hands its result to the race, if that still goes on.
@@ -50,9 +51,7 @@ func (k *call) run() {
 	}
 	k.note(err)
 	k.candidate.miner.leave()
-	if k.paying && k.race.client.options.Wallet != nil {
-		k.endPayment()
-	}
+	k.endPayment()
 	if answer != nil {
 		answer.Charged = k.charged
 	}
@@ -89,6 +88,9 @@ func (k *call) observe(won bool, err error) {
 // note takes in what the call says about the miner.
 func (k *call) note(err error) {
 	m, now := k.candidate.miner, time.Now()
+	if err == nil && k.disputed != nil {
+		err = k.disputed // the answer counts all the same: it was paid for, within its limit
+	}
 	switch {
 	case err == nil || errors.Is(err, errAgain): // an answer was noted where it was checked
 	case k.race.ctx.Err() != nil: // nobody waits for it any more
@@ -216,14 +218,14 @@ func (k *call) invoke(ctx context.Context) (*inference.ModelInferResponse, error
 		var trailer metadata.MD
 		var remote peer.Peer
 		resp, err := service.ModelInfer(out, message, grpc.Trailer(&trailer), grpc.Peer(&remote))
-		if err == nil {
-			return resp, k.settle(trailer, nil)
-		}
-		if remote.Addr == nil && status.Code(err) == codes.Unavailable {
+		if k.sent = remote.Addr != nil || status.Code(err) != codes.Unavailable; !k.sent {
 			k.release()
 			return nil, fmt.Errorf("%w: %w", errUnsent, err)
 		}
-		k.sent = true
+		if err == nil {
+			k.disputed = k.settle(trailer, nil)
+			return resp, nil
+		}
 		retry, err := k.refused(ctx, err, tries)
 		if retry {
 			continue
@@ -244,6 +246,8 @@ func (k *call) settle(trailer metadata.MD, err error) error {
 	k.payment = nil
 	charged, owed, told := bill(trailer)
 	switch {
+	case told && charged == 0 && len(trailer.Get(oip.TrailerOwed)) == 0: // not let in, and not told more
+		p.Release()
 	case told:
 		if err != nil && !brokenOff(err) {
 			charged = 0 // nobody pays for a failure: if the miner counts it, its claim will be too high
@@ -278,9 +282,9 @@ func bill(trailer metadata.MD) (charged, owed uint64, told bool) {
 		n, err := strconv.ParseUint(values[0], 10, 64)
 		return n, err == nil
 	}
-	charged, one := read(oip.TrailerCharged)
-	owed, other := read(oip.TrailerOwed)
-	return charged, owed, one && other
+	charged, told = read(oip.TrailerCharged)
+	owed, known := read(oip.TrailerOwed)
+	return charged, owed, told && (known || charged == 0)
 }
 
 // brokenOff reports whether it was the caller's side that ended the call.
@@ -291,6 +295,9 @@ func brokenOff(err error) bool {
 
 // saysMiner reports whether an error can only come from the miner itself, which charges nothing then.
 func saysMiner(err error) bool {
+	if reason, _ := reasonOf(err); reason != "" {
+		return true
+	}
 	switch status.Code(err) {
 	case codes.InvalidArgument, codes.NotFound, codes.AlreadyExists, codes.PermissionDenied, codes.FailedPrecondition,
 		codes.Aborted, codes.OutOfRange, codes.Unimplemented, codes.Unauthenticated:
@@ -360,7 +367,7 @@ func (k *call) asked(err error) error {
 
 // reasonOf returns why a call was refused that has to do with payment, and the numbers that come with it.
 func reasonOf(err error) (reason string, meta map[string]string) {
-	if code := status.Code(err); code != codes.FailedPrecondition && code != codes.InvalidArgument {
+	if err == nil {
 		return "", nil
 	}
 	for _, detail := range status.Convert(err).Details() {

@@ -505,3 +505,25 @@ func (l *Ledger) Close() error {
 	l.synced.Wait()
 	return errors.Join(err, l.file.Sync(), l.release())
 }
+
+// Sums returns what each key has spent, by its id, as the ledger in a folder has it, which may be open.
+func Sums(folder string, now time.Time) (map[string]Spent, error) {
+	paths, err := segments(folder)
+	if err != nil || len(paths) == 0 {
+		return nil, err
+	}
+	l := &Ledger{folder: folder, accounts: map[string]*account{}, open: map[uint64]opened{}}
+	if _, err := scan(paths[len(paths)-1], l.replay); err != nil {
+		return nil, err
+	}
+	out := map[string]Spent{}
+	for id, a := range l.accounts {
+		out[id] = Spent{Total: a.Total, Today: a.today(dayOf(now))}
+	}
+	for _, o := range l.open {
+		s := out[o.KeyID]
+		s.Held = add(s.Held, o.Limit)
+		out[o.KeyID] = s
+	}
+	return out, nil
+}

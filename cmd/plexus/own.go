@@ -7,6 +7,7 @@ import (
 	beaconcmd "github.com/plexusnet/plexus/cmd/plexus/beacon"
 	consensuscmd "github.com/plexusnet/plexus/cmd/plexus/consensus"
 	doctorcmd "github.com/plexusnet/plexus/cmd/plexus/doctor"
+	gatewaycmd "github.com/plexusnet/plexus/cmd/plexus/gateway"
 	infercmd "github.com/plexusnet/plexus/cmd/plexus/infer"
 	localnetcmd "github.com/plexusnet/plexus/cmd/plexus/localnet"
 	minercmd "github.com/plexusnet/plexus/cmd/plexus/miner"
@@ -27,6 +28,7 @@ func addOwnCommands(root *cobra.Command) {
 		validatorcmd.Command(),
 		beaconcmd.Command(),
 		infercmd.Command(),
+		gatewaycmd.Command(),
 		modelcmd.Command(),
 		runtimecmd.Command(),
 		doctorcmd.Command(),

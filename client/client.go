@@ -158,6 +158,7 @@ type Answer struct {
 	Charged    uint64        // nplx, of the successful call; others that were made for it are told to Observe
 	Receipt    *Receipt      // where one was asked for
 	Failed     []Failure     // miners that were asked before
+	InHand     int           // calls made for it that were still in hand, and are broken off: Observe is told when they are over
 }
 
 // Receipt is proof of what a miner answered.

@@ -84,7 +84,7 @@ func (r *race) run(ctx context.Context) (*Answer, error) {
 		case res := <-r.results:
 			r.running--
 			if res.err == nil {
-				res.answer.Failed = r.failed
+				res.answer.Failed, res.answer.InHand = r.failed, r.running
 				return res.answer, nil
 			}
 			if ctx.Err() != nil {

@@ -1,5 +1,7 @@
 package machine
 
+import "github.com/plexusnet/plexus/consensus"
+
 // NextEpoch returns the height of the earliest epoch, math.MaxUint64 without a
 // subnet.
 func (m *Machine) NextEpoch() uint64 { return m.nextEpoch }
@@ -60,3 +62,29 @@ func (m *Machine) Holdings(dst []uint64) []uint64 {
 	}
 	return dst
 }
+
+// Rewards are what the distribution module holds for a validator and its
+// delegators, and the part of it that is commission not withdrawn, in nplx with
+// 18 decimals as the SDK writes them.
+func (m *Machine) Rewards(v Operator) (outstanding, commission string) {
+	m.settle()
+	o := &m.operators[v]
+	return o.outstanding.String(), o.taken.String()
+}
+
+// CommunityPool is where fractions of nplx end, written like Rewards.
+func (m *Machine) CommunityPool() string { return m.pool.String() }
+
+// BurnPrice is the price that the last registration left behind, and when, from
+// which Price follows.
+func (s *Subnet) BurnPrice() (nplx, height uint64) { return s.burnPrice, s.burnHeight }
+
+// RootRow returns the root weights of a hotkey, over netuids, and the height at
+// which they were set; false where there are none.
+func (m *Machine) RootRow(h Hotkey) (row consensus.Row, height uint64, set bool) {
+	k := &m.hotkeys[h]
+	return k.root, k.rootAt, k.rootIsSet
+}
+
+// Hidden returns how many commits wait to be opened.
+func (m *Machine) Hidden() int { return len(m.hidden) }

@@ -45,6 +45,14 @@
 // e^(1.25 h) = 10^13. In 10 368 pairs of such models, 8000 challenges each, the most evidence was 8.2. A model that starts from
 // another's numbers and examples and is only trained on longer repeats 45 to 83 %: such relatives can be taken for one.
 //
+// Who says what one of two others says, now this one's and now that one's label, repeats too few of either's mistakes. So
+// for every suspect any two of the four miners that it repeats most are tried together: on challenges that both have wrong,
+// whether it gives one of their two classes, with p0 = 0.78, p1 = 0.97 and the same h; 115 such challenges suffice. Other models
+// do so in 4 to 73 % of them. The most evidence of honest miners was 8.3.
+//
+// What it cannot see: who spoils 30 % of the labels or more, asks others for half or less of them, or takes those of three or
+// more; who corrects another's labels by a good model's where they are unsure. TestParrots tells what each is worth.
+//
 // # Who is paid
 //
 // Of two that match one keeps its whole reward and the other earns nothing; so there is nothing to gain by copying, and
@@ -63,9 +71,10 @@
 //
 // The judgement is made anew until both were asked 1024 questions since they first agreed, and then stays.
 //
-// Where it is mistakes that are shared the same is asked in another order, as they take longer to tell: 1; 2, a record of less
-// than half of the other's questions being none; then it is the suspect that is the copy, unless there is evidence that the
-// other repeats its mistakes, too; then 3, if the records clearly differ; then 4. It stays after 4096 questions.
+// Where it is mistakes that are shared, two that repeat each other's are told apart likewise: 1; 2, a record of less than half
+// of the other's questions being none; 3, if the records clearly differ; 4. Where only one repeats the other's it is the copy
+// if it came later or has changed, by the same signs; else neither is, for the other may have corrected what it took. Who
+// repeats two is the copy if it came after both or has changed. The judgement of two stays after 4096 questions.
 //
 // Pairs are judged one by one and not as groups: who mixes the answers of two miners is a copy of both, and these are
 // nothing to each other.

@@ -116,6 +116,7 @@ type Detector struct {
 
 	pairs      map[key]*Pair
 	suspicions map[ordered]*suspicion
+	mixtures   map[mixed]*Mixture
 	miners     map[string]Miner // of the suspicions, by ID
 }
 
@@ -125,7 +126,7 @@ func (d *Detector) start() {
 		d.pairs = map[key]*Pair{}
 	}
 	if d.suspicions == nil {
-		d.suspicions, d.miners = map[ordered]*suspicion{}, map[string]Miner{}
+		d.suspicions, d.mixtures, d.miners = map[ordered]*suspicion{}, map[mixed]*Mixture{}, map[string]Miner{}
 	}
 }
 
@@ -285,7 +286,7 @@ func (d *Detector) Copies() map[string]string {
 			matching = append(matching, p)
 		}
 	}
-	for _, p := range d.suspects() {
+	for _, p := range append(d.suspects(), d.mixers()...) {
 		known := d.pairs[key{min(p.A.Miner.ID, p.B.Miner.ID), max(p.A.Miner.ID, p.B.Miner.ID)}]
 		if known == nil || !known.Matches || known.Copy == "" {
 			matching = append(matching, p) // what whole outputs tell was told earlier
@@ -363,6 +364,7 @@ func (d *Detector) Retain(present func(id string) bool) {
 		}
 	}
 	maps.DeleteFunc(d.suspicions, func(o ordered, _ *suspicion) bool { return !present(o.original) || !present(o.suspect) })
+	maps.DeleteFunc(d.mixtures, func(m mixed, _ *Mixture) bool { return !present(m.a) || !present(m.b) || !present(m.suspect) })
 	maps.DeleteFunc(d.miners, func(id string, _ Miner) bool { return !present(id) })
 }
 

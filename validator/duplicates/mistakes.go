@@ -24,6 +24,7 @@ const (
 	doubtful  = 5.0  // evidence of the converse above which it is not clear whose mistakes they are
 
 	remembered = 2048 // right answers of the original after which one counts half
+	retained   = 128  // mistakes, likewise
 	enough     = 256  // of them, before anything is compared with them
 	fewest     = 16   // of them in a stratum, before it is
 
@@ -61,12 +62,14 @@ type tally struct{ agreed, seen float32 }
 type suspicion struct {
 	sums      [sums]float32
 	right     [strata]tally // of the challenges that the original had right
+	wrong     tally         // and of the others
 	met       uint64        // round in which the sums left 0
 	original  trail         // since then
 	suspect   trail
 	matches   bool
 	judged    bool
 	exchanged bool // the suspect is the original
+	spared    bool // neither is a copy
 }
 
 // trail is a Side without its miner.
@@ -92,6 +95,7 @@ type sheet struct {
 	right [strata][]int // challenges that it had right
 	wrong []int
 	keep  float64 // of what was known of agreement where it was right
+	hold  float64 // and where it was wrong
 }
 
 func lay(a Answers) sheet {
@@ -108,7 +112,7 @@ func lay(a Answers) sheet {
 			s.wrong = append(s.wrong, c)
 		}
 	}
-	s.keep = math.Exp2(-float64(right) / remembered)
+	s.keep, s.hold = math.Exp2(-float64(right)/remembered), math.Exp2(-float64(len(s.wrong))/retained)
 	return s
 }
 
@@ -134,6 +138,7 @@ func (d *Detector) compareMistakes(round uint64, answers []Answers) {
 			s.judge(d.miners[o.original], d.miners[o.suspect], back != nil && back.evidence() > doubtful)
 		}
 	}
+	d.compareMixtures(round, sheets)
 }
 
 func (d *Detector) suspect(round uint64, original, suspect *sheet) {
@@ -147,7 +152,7 @@ func (d *Detector) suspect(round uint64, original, suspect *sheet) {
 	s.learn(original, suspect)
 	s.weigh(original, suspect)
 	if s.quiet() {
-		*s = suspicion{right: s.right}
+		*s = suspicion{right: s.right, wrong: s.wrong}
 		return
 	}
 	if quiet {
@@ -192,6 +197,7 @@ func (s *suspicion) learn(original, suspect *sheet) {
 // weigh adds the original's mistakes to the sums.
 func (s *suspicion) weigh(original, suspect *sheet) {
 	match, mismatch := s.ratios()
+	s.wrong.agreed, s.wrong.seen = s.wrong.agreed*float32(original.hold), s.wrong.seen*float32(original.hold)
 	for _, c := range original.wrong {
 		if c >= len(suspect.Choices) || suspect.Choices[c].Class == 0 {
 			continue
@@ -199,7 +205,9 @@ func (s *suspicion) weigh(original, suspect *sheet) {
 		ratios := mismatch[stratum(original.Choices[c].Sure)]
 		if suspect.Choices[c].Class == original.Choices[c].Class {
 			ratios = match[stratum(original.Choices[c].Sure)]
+			s.wrong.agreed++
 		}
+		s.wrong.seen++
 		for i := range s.sums {
 			s.sums[i] = min(2*proven, max(0, s.sums[i]+ratios[i]))
 		}
@@ -236,28 +244,26 @@ func (s *suspicion) settled() bool {
 	return min(s.original.since.Asked, s.suspect.since.Asked) >= settledApart
 }
 
-// judge decides which of the two it is that passes on. Where it is not said by what they had shown before, it is the one
-// that makes mistakes of its own beside the other's, unless there is evidence of the converse, too. Then the record counts
-// if it is clearly better, and age.
+// judge decides which of the two it is that passes on. Where there is evidence of the converse, too, they make the same
+// mistakes, and it is the one that came later. Else it is the suspect, which makes mistakes of its own beside the
+// original's; unless it was there before: then the other may have taken its labels and corrected some.
 func (s *suspicion) judge(original, suspect Miner, mutual bool) {
 	a, b := s.original.side(original), s.suspect.side(suspect)
-	beside := 1
-	if mutual {
-		beside = 0
-	}
+	order := cmp.Or(history(a, b), cmp.Compare(a.surely(b), b.surely(a)), cmp.Compare(b.Miner.First, a.Miner.First))
 	s.judged = true
-	s.exchanged = cmp.Or(history(a, b), beside, cmp.Compare(a.surely(b), b.surely(a)), age(a, b)) < 0
+	s.exchanged = mutual && cmp.Or(order, age(a, b)) < 0
+	s.spared = !mutual && order < 0
 }
 
 // suspects returns the suspicions that are proven as pairs of which one is a copy.
 func (d *Detector) suspects() []*Pair {
 	var out []*Pair
 	for o, s := range d.suspicions {
-		if !s.matches || !s.judged {
+		if !s.matches || !s.judged || s.spared {
 			continue
 		}
 		back := d.suspicions[ordered{o.suspect, o.original}]
-		if back != nil && back.matches && back.judged && cmp.Or(cmp.Compare(back.met, s.met), cmp.Compare(o.suspect, o.original)) < 0 {
+		if back != nil && back.matches && back.judged && !back.spared && cmp.Or(cmp.Compare(back.met, s.met), cmp.Compare(o.suspect, o.original)) < 0 {
 			continue // one judgement of two miners is enough: the earlier
 		}
 		copied := o.suspect
@@ -272,8 +278,9 @@ func (d *Detector) suspects() []*Pair {
 
 // Suspicions is what is known of whose mistakes are whose, to be saved and given back.
 type Suspicions struct {
-	Miners []Miner
-	Data   []byte // of every suspicion: the places of its miners, and what is known
+	Miners   []Miner
+	Data     []byte // of every suspicion: the places of its miners, and what is known
+	Mixtures []Mixture
 }
 
 // ErrSuspicions is wrapped by what RestoreSuspicions refuses.
@@ -284,6 +291,7 @@ const (
 	flagMatches
 	flagJudged
 	flagExchanged
+	flagSpared
 )
 
 // Suspicions returns what is known.
@@ -300,11 +308,15 @@ func (d *Detector) Suspicions() Suspicions {
 		out.Data = binary.BigEndian.AppendUint16(out.Data, place[o.suspect])
 		out.Data = s.append(out.Data)
 	}
+	for _, x := range d.mixtures {
+		out.Mixtures = append(out.Mixtures, *x)
+	}
 	return out
 }
 
 func (s *suspicion) append(data []byte) []byte {
-	flags := flag(!s.quiet(), flagTrails) | flag(s.matches, flagMatches) | flag(s.judged, flagJudged) | flag(s.exchanged, flagExchanged)
+	flags := flag(!s.quiet(), flagTrails) | flag(s.matches, flagMatches) | flag(s.judged, flagJudged) | flag(s.exchanged, flagExchanged) |
+		flag(s.spared, flagSpared)
 	data = append(data, flags)
 	for _, f := range s.numbers() {
 		data = binary.BigEndian.AppendUint32(data, math.Float32bits(*f))
@@ -327,13 +339,14 @@ func flag(set bool, bit byte) byte {
 }
 
 // numbers are those that every suspicion has.
-func (s *suspicion) numbers() (out [sums + 2*strata]*float32) {
+func (s *suspicion) numbers() (out [sums + 2*strata + 2]*float32) {
 	for i := range s.sums {
 		out[i] = &s.sums[i]
 	}
 	for i := range s.right {
 		out[sums+2*i], out[sums+2*i+1] = &s.right[i].agreed, &s.right[i].seen
 	}
+	out[sums+2*strata], out[sums+2*strata+1] = &s.wrong.agreed, &s.wrong.seen
 	return out
 }
 
@@ -351,13 +364,18 @@ func (d *Detector) RestoreSuspicions(saved Suspicions) error {
 	d.start()
 	clear(d.miners)
 	clear(d.suspicions)
+	clear(d.mixtures)
 	for _, m := range saved.Miners {
 		d.miners[m.ID] = m
+	}
+	for _, x := range saved.Mixtures {
+		d.mixtures[mixed{x.A, x.B, x.Suspect}] = &x
 	}
 	r := reader{data: saved.Data}
 	for len(r.data) > 0 && !r.short {
 		original, suspect, flags := int(r.uint16()), int(r.uint16()), r.byte()
-		s := &suspicion{matches: flags&flagMatches != 0, judged: flags&flagJudged != 0, exchanged: flags&flagExchanged != 0}
+		s := &suspicion{matches: flags&flagMatches != 0, judged: flags&flagJudged != 0, exchanged: flags&flagExchanged != 0,
+			spared: flags&flagSpared != 0}
 		for _, f := range s.numbers() {
 			*f = math.Float32frombits(uint32(r.take(4)))
 		}

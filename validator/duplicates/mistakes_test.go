@@ -160,7 +160,7 @@ func (w *contest) copies(miner int) bool {
 
 // TestNoHonestMinerIsSuspected lets more than 10 000 pairs of miners answer 8000 challenges each.
 func TestNoHonestMinerIsSuspected(t *testing.T) {
-	sequences, most := 0, 0.0
+	sequences, most, mixed := 0, 0.0, 0.0
 	for _, task := range tasks.Names() {
 		for _, seeds := range [][]string{{"1", "2", "3"}, {"1-tuned", "2", "3"}} {
 			p := newPanel(t, task, seeds...)
@@ -176,13 +176,17 @@ func TestNoHonestMinerIsSuspected(t *testing.T) {
 						require.False(t, s.matches, "%s: %v by %v", task, o, s.sums)
 						most = max(most, s.evidence())
 					}
+					for m, x := range w.detector.mixtures {
+						require.False(t, x.Matches, "%s: %v by %v", task, m, x.Evidence)
+						mixed = max(mixed, x.Evidence)
+					}
 				}
 				sequences += len(w.detector.suspicions)
 			}
 		}
 	}
 	require.GreaterOrEqual(t, sequences, 10_000)
-	t.Logf("of %d pairs none was suspected; the most evidence was %.1f of the %.0f that prove", sequences, most, proven)
+	t.Logf("of %d pairs none was suspected; the most evidence was %.1f, and of mixtures %.1f, of the %.0f that prove", sequences, most, mixed, proven)
 }
 
 // TestHowSoonAParrotIsFound tells after how many challenges, and mistakes of the original, for originals of different quality.
@@ -258,7 +262,8 @@ func TestParrots(t *testing.T) {
 		{"its own medium model where the original is less than 50 % sure", func(_ *panel, best, _, own policy) policy { return fallBack(best, own, 0.5) }, true},
 		{"its own medium model where the original is less than 75 % sure", func(_ *panel, best, _, own policy) policy { return fallBack(best, own, 0.75) }, false},
 		{"the best where its own medium model is less than 75 % sure", func(_ *panel, best, _, own policy) policy { return fallBack(own, best, 0.75) }, false},
-		{"one of two good miners, at random", func(p *panel, best, second, _ policy) policy { return p.mix(best, second, 0.5) }, false},
+		{"one of two good miners, at random", func(p *panel, best, second, _ policy) policy { return p.mix(best, second, 0.5) }, true},
+		{"the second where the best is less than 75 % sure", func(_ *panel, best, second, _ policy) policy { return fallBack(best, second, 0.75) }, false},
 	}
 	for _, task := range tasks.Names() {
 		var table bytes.Buffer
@@ -319,8 +324,13 @@ func TestSuspicionsOutliveARestart(t *testing.T) {
 	w := p.contest(p.says(large), p.says(medium))
 	w.play(40)
 	w.join(100, p.says(large))
+	w.join(101, p.mix(p.says(large), p.says(medium), 0.6))
 	_, ok := w.until(2, 200)
 	require.True(t, ok)
+	for len(w.detector.mixtures) == 0 && w.round < 300 {
+		w.play(1)
+	}
+	require.NotEmpty(t, w.detector.mixtures)
 
 	saved, err := json.Marshal(w.detector.Suspicions())
 	require.NoError(t, err)
@@ -330,9 +340,10 @@ func TestSuspicionsOutliveARestart(t *testing.T) {
 	w.detector = Detector{}
 	require.NoError(t, w.detector.RestoreSuspicions(back))
 	require.Equal(t, before.suspicions, w.detector.suspicions)
+	require.Equal(t, before.mixtures, w.detector.mixtures)
 	require.Equal(t, before.miners, w.detector.miners)
 	require.Equal(t, before.Copies(), w.detector.Copies())
-	require.Equal(t, map[string]string{"00002": "00000"}, w.detector.Copies())
+	require.Equal(t, "00000", w.detector.Copies()["00002"])
 
 	w.policies[2] = p.says(small)
 	w.play(1)
@@ -340,9 +351,10 @@ func TestSuspicionsOutliveARestart(t *testing.T) {
 	w.play(200)
 	require.False(t, w.copies(2), "many do")
 
-	w.detector.Retain(func(id string) bool { return id != "00002" })
+	w.detector.Retain(func(id string) bool { return id < "00002" })
 	require.Len(t, w.detector.suspicions, 2)
 	require.Len(t, w.detector.miners, 2)
+	require.Empty(t, w.detector.mixtures)
 }
 
 // TestWhoPassesOn is about which of two that make the same mistakes is the copy.
@@ -378,6 +390,35 @@ func TestWhoPassesOn(t *testing.T) {
 			require.True(t, w.copies(1+i), "uid %d", 1+i)
 		}
 		require.False(t, w.copies(0))
+	})
+	t.Run("two of one owner, each of half of an older miner's labels", func(t *testing.T) {
+		second, third := p.says(5), p.says(2)
+		w := p.contest(best, second)
+		w.play(30)
+		half := func(first bool) policy {
+			return func(c int) (uint8, float64) {
+				if (c%2 == 0) == first {
+					return best(c)
+				}
+				return third(c)
+			}
+		}
+		w.join(100, half(true))
+		w.join(101, half(false))
+		w.play(400)
+		require.False(t, w.copies(0), "they cannot make it seem a mixture of theirs")
+		require.False(t, w.copies(1))
+	})
+	t.Run("one that takes the labels of two in turn, and was there before them", func(t *testing.T) {
+		w := p.contest(own)
+		w.play(60)
+		w.join(100, best)
+		w.join(101, p.says(5))
+		w.policies[0] = p.mix(best, p.says(5), 0.5)
+		_, ok := w.until(0, 400)
+		require.True(t, ok)
+		require.False(t, w.copies(1))
+		require.False(t, w.copies(2))
 	})
 	t.Run("a miner of its own model that starts to", func(t *testing.T) {
 		w := p.contest(best, own)

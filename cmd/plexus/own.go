@@ -15,6 +15,7 @@ import (
 	runtimecmd "github.com/plexusnet/plexus/cmd/plexus/runtime"
 	testnetcmd "github.com/plexusnet/plexus/cmd/plexus/testnet"
 	validatorcmd "github.com/plexusnet/plexus/cmd/plexus/validator"
+	walletcmd "github.com/plexusnet/plexus/cmd/plexus/wallet"
 )
 
 // ownGroup marks the commands of Plexus itself.
@@ -29,6 +30,7 @@ func addOwnCommands(root *cobra.Command) {
 		beaconcmd.Command(),
 		infercmd.Command(),
 		gatewaycmd.Command(),
+		walletcmd.Command(),
 		modelcmd.Command(),
 		runtimecmd.Command(),
 		doctorcmd.Command(),

@@ -35,9 +35,10 @@ type call struct {
 	payment  *wallet.Payment // nil: not paid
 	sent     bool            // it may have reached the miner
 	charged  uint64
-	unsure   bool  // whether it was charged for is not known
-	disputed error // the answer is good, but not what it is said to cost
-	paying   bool  // it was paid for
+	unsure   bool   // whether it was charged for is not known
+	disputed error  // the answer is good, but not what it is said to cost
+	paying   bool   // it was paid for
+	channel  uint64 // out of which
 	elapsed  time.Duration
 }
 
@@ -80,7 +81,7 @@ func (k *call) observe(won bool, err error) {
 	done := Call{Tag: k.race.req.Tag, Netuid: k.race.req.Netuid, Miner: k.candidate.neuron, Attempt: k.number, Hedge: k.hedge, Won: won,
 		Charged: k.charged, Unsure: k.unsure, Elapsed: k.elapsed, Err: err}
 	if k.paying {
-		done.Limit = k.limit
+		done.Limit, done.Channel = k.limit, k.channel
 	}
 	observe(done)
 }
@@ -192,7 +193,7 @@ func (k *call) reserve() error {
 	if err != nil {
 		return err
 	}
-	k.payment, k.paying = p, true
+	k.payment, k.paying, k.channel = p, true, p.Channel()
 	return nil
 }
 

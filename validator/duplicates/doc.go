@@ -43,7 +43,7 @@
 // program, a model repeats in the same way 2 to 54 % of the mistakes of another that was trained from another seed on other
 // examples (the most between two of the same recipe). At 54 % the mean number of mistakes until a false proof is above
 // e^(1.25 h) = 10^13. In 10 368 pairs of such models, 8000 challenges each, the most evidence was 8.2. A model that starts from
-// another's numbers and examples and is only trained on longer repeats 45 to 83 %: such relatives can be taken for one.
+// another's numbers and examples and is only trained on longer repeats 32 to 83 %: such relatives can be taken for one.
 //
 // Who says what one of two others says, now this one's and now that one's label, repeats too few of either's mistakes. So
 // for every suspect any two of the four miners that it repeats most are tried together: on challenges that both have wrong,

@@ -158,6 +158,54 @@ func (w *contest) copies(miner int) bool {
 	return ok
 }
 
+// TestHowManyMistakesHonestModelsShare measures what the tests of mistakes lean on.
+func TestHowManyMistakesHonestModelsShare(t *testing.T) {
+	for _, task := range tasks.Names() {
+		p := newPanel(t, task, "1", "2", "3", "1-tuned")
+		related := func(i, j int) bool { return i/4 == j/4 && i%4%3 == 0 && j%4%3 == 0 } // of seed 1, and of one grade
+		most, mostOfRelated, mostOfTwo := 0.0, 0.0, 0.0
+		for b := range p.models {
+			for i := range p.models {
+				if i == b {
+					continue
+				}
+				if related(i, b) {
+					mostOfRelated = max(mostOfRelated, p.repeated(b, i))
+					continue
+				}
+				most = max(most, p.repeated(b, i))
+				for j := range i {
+					if j != b && !related(j, b) {
+						mostOfTwo = max(mostOfTwo, p.repeated(b, i, j))
+					}
+				}
+			}
+		}
+		t.Logf("%s: at most %.3f of one model's mistakes, %.3f of two models', %.3f of a relative's", task, most, mostOfTwo, mostOfRelated)
+		require.Less(t, most, shared-0.05)
+		require.Less(t, mostOfTwo, sharedByTwo-0.03)
+	}
+}
+
+// repeated is the share of the challenges that the originals all have wrong to which a model gives a class of theirs.
+func (p *panel) repeated(by int, originals ...int) float64 {
+	wrong, same := 0, 0
+	for c, truth := range p.truth {
+		all, one := true, false
+		for _, i := range originals {
+			all = all && p.models[i].said[c] != truth
+			one = one || p.models[i].said[c] == p.models[by].said[c]
+		}
+		if all {
+			wrong++
+			if one {
+				same++
+			}
+		}
+	}
+	return float64(same) / float64(wrong)
+}
+
 // TestNoHonestMinerIsSuspected lets more than 10 000 pairs of miners answer 8000 challenges each.
 func TestNoHonestMinerIsSuspected(t *testing.T) {
 	sequences, most, mixed := 0, 0.0, 0.0

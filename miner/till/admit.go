@@ -132,12 +132,12 @@ func (t *Till) take(ctx context.Context, c *channel, o Offer) error {
 	if v.Channel != o.Channel || v.Lane != o.Lane {
 		return BadVoucher(fmt.Errorf("it is of lane %d/%d, the request is on %d/%d: %w", v.Channel, v.Lane, o.Channel, o.Lane, payment.ErrWrongChannel))
 	}
-	err := t.redeemed(c, v)
+	err := t.accept(c, v)
 	if errors.Is(err, payment.ErrOverspent) && !c.justAsked() { // there may be more in the channel by now
 		if err := t.refresh(ctx, c.id); err != nil {
 			return t.lost(ctx, c.id, err)
 		}
-		err = t.redeemed(c, v)
+		err = t.accept(c, v)
 	}
 	var refusal *Refusal
 	switch {
@@ -148,26 +148,32 @@ func (t *Till) take(ctx context.Context, c *channel, o Offer) error {
 	}
 }
 
-// redeemed redeems a voucher on the shadow of the channel, as the chain will, and has it stored.
-func (t *Till) redeemed(c *channel, v payment.Voucher) error {
-	c.vouchers.Lock()
-	defer c.vouchers.Unlock()
-	stands := c.shadow.Lane(v.Lane)
-	if v.Nonce <= stands.Nonce && v.Amount <= stands.Redeemed && (v.Nonce == stands.Nonce) == (v.Amount == stands.Redeemed) {
-		return nil // seen before, or overtaken by a later one
+// accept takes a voucher that the chain would redeem, and has it stored. Its signature is verified while others use the
+// channel.
+func (t *Till) accept(c *channel, v payment.Voucher) error {
+	height := t.height.Load()
+	c.mu.Lock()
+	known, err := c.fits(v, height)
+	first := c.standing(v.Lane).signed == 0
+	c.mu.Unlock()
+	if known || err != nil {
+		return err
 	}
-	if stands.Nonce == 0 {
+	if first {
 		if err := t.room(c, v.Lane); err != nil {
 			return err
 		}
 	}
-	if _, err := c.shadow.Redeem(t.cfg.ChainID, t.height.Load(), v, c.known.MaxLanes); err != nil {
+	if err := c.verifier.verify(t.cfg.ChainID, c.key, v); err != nil {
 		return err
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.gone {
 		return t.forgotten(c)
+	}
+	if known, err := c.fits(v, height); known || err != nil {
+		return err // another came in between
 	}
 	l := c.lanes[v.Lane]
 	if l == nil {

@@ -84,7 +84,7 @@ func (j *journal) press(l *lane) *batch {
 func (j *journal) run(ctx context.Context) {
 	tick := time.NewTicker(j.interval)
 	defer tick.Stop()
-	crowd := false
+	var next time.Time
 	for {
 		select {
 		case <-ctx.Done():
@@ -92,12 +92,15 @@ func (j *journal) run(ctx context.Context) {
 			return
 		case <-tick.C:
 		case <-j.wake:
-			if crowd { // whoever comes within this time costs no fsync of his own
-				pause(ctx, j.gather)
+			if wait := time.Until(next); wait > 0 { // whoever comes within this time costs no fsync of his own
+				pause(ctx, wait)
 			}
 		}
 		served, err := j.write()
-		crowd = served > 1
+		next = time.Time{}
+		if served > 1 {
+			next = time.Now().Add(j.gather)
+		}
 		if err != nil {
 			j.log.Error("vouchers cannot be kept: paid requests are refused until they can", "error", err)
 			pause(ctx, j.interval)

@@ -35,7 +35,7 @@ type Config struct {
 	Threshold     uint64        // nplx to redeem that are worth a transaction; 1 PLX
 	RedeemEvery   time.Duration // least time between transactions that are not urgent; 10 min
 	FlushInterval time.Duration // between writes of what is owed; 1 s
-	Gather        time.Duration // what a write waits for others that come at the same time; 1 ms
+	Gather        time.Duration // between writes of vouchers, where several requests wait for one; 3 ms
 	CallTimeout   time.Duration // of one question to the chain; 5 s
 	RedeemTimeout time.Duration // of one transaction; 90 s
 
@@ -56,7 +56,7 @@ func (c Config) withDefaults() Config {
 	c.Threshold = cmp.Or(c.Threshold, 1_000_000_000)
 	c.RedeemEvery = positive(c.RedeemEvery, 10*time.Minute)
 	c.FlushInterval = positive(c.FlushInterval, time.Second)
-	c.Gather = positive(c.Gather, time.Millisecond)
+	c.Gather = positive(c.Gather, 3*time.Millisecond)
 	c.CallTimeout = positive(c.CallTimeout, 5*time.Second)
 	c.RedeemTimeout = positive(c.RedeemTimeout, 90*time.Second)
 	c.MaxLanes = positive(c.MaxLanes, 1<<16)

@@ -7,7 +7,6 @@ import (
 	"os"
 	"strconv"
 	"testing"
-	"time"
 
 	"github.com/plexusnet/plexus/sims"
 )
@@ -43,7 +42,22 @@ func BenchmarkDecades(b *testing.B) {
 		}
 		blocks = n
 	}
-	model, err := New(decades(blocks))
+	report := func(b *testing.B, perRun float64) {
+		b.ReportMetric(perRun*years30/float64(blocks), "s/30years")
+		b.ReportMetric(perRun/(float64(blocks)/360*32)*1e6, "µs/epoch")
+	}
+	for _, workers := range []int{1, 2} {
+		b.Run(fmt.Sprintf("workers=%d", workers), func(b *testing.B) {
+			cfg := decades(blocks)
+			cfg.Workers = workers
+			report(b, benchRuns(b, cfg))
+		})
+	}
+}
+
+// benchRuns returns the seconds of a run.
+func benchRuns(b *testing.B, cfg Config) float64 {
+	model, err := New(cfg)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -54,9 +68,7 @@ func BenchmarkDecades(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
-	perRun := b.Elapsed().Seconds() / float64(b.N)
-	b.ReportMetric(perRun*years30/float64(blocks), "s/30years")
-	b.ReportMetric(perRun/(float64(blocks)/360*32)*1e6, "µs/epoch")
+	return b.Elapsed().Seconds() / float64(b.N)
 }
 
 // BenchmarkEpochsAlone runs the same epochs by the machine alone, without
@@ -130,17 +142,7 @@ func BenchmarkModes(b *testing.B) {
 		b.Run(mode, func(b *testing.B) {
 			c := decades(3 * 7200)
 			c.Mode = mode
-			model, err := New(c)
-			if err != nil {
-				b.Fatal(err)
-			}
-			began := time.Now()
-			for b.Loop() {
-				if err := model.Run(context.Background(), 1, sims.RecorderFunc(func(uint64, float64, []float64) error { return nil })); err != nil {
-					b.Fatal(err)
-				}
-			}
-			b.ReportMetric(float64(c.Blocks)*float64(b.N)/time.Since(began).Seconds()/1e3, "kblocks/s")
+			b.ReportMetric(float64(c.Blocks)/benchRuns(b, c)/1e3, "kblocks/s")
 		})
 	}
 }

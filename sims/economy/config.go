@@ -32,6 +32,11 @@ type Config struct {
 	// trade, stake, call, enter and leave, at least 1; 7200, a day.
 	MarketEvery uint64 `yaml:"market_every"`
 
+	// Workers is how many cores share the epochs of a block, 0 to 1024; 1. It
+	// changes the speed of a run and nothing else; many runs at once are better
+	// off with one each.
+	Workers int `yaml:"workers"`
+
 	Genesis Genesis `yaml:"genesis"`
 	// Protocol are the parameters of the whole network.
 	Protocol Protocol `yaml:"protocol"`
@@ -342,6 +347,7 @@ func Default() Config {
 		BlockSeconds: 12,
 		RecordEvery:  7200,
 		MarketEvery:  7200,
+		Workers:      1,
 		Genesis:      Genesis{Supply: 1e6},
 		Protocol: Protocol{
 			OwnerBps: 1800, MinerBps: 4100, ValidatorBps: 4100,
@@ -408,6 +414,7 @@ func (c *Config) Validate() error {
 	v.above("block_seconds", c.BlockSeconds, 0, 86400)
 	v.within("record_every", float64(c.RecordEvery), 1, 1e9)
 	v.within("market_every", float64(c.MarketEvery), 1, 1e9)
+	v.within("workers", float64(c.Workers), 0, 1024)
 	v.within("genesis.height", float64(c.Genesis.Height), 0, 1e12)
 	v.within("genesis.supply", c.Genesis.Supply, 0, 21e6)
 	c.Protocol.validate(&v)

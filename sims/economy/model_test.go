@@ -134,6 +134,7 @@ func TestBothModesAndAllRunsAgree(t *testing.T) {
 		cfg := randomConfig(t)
 		seed := rapid.Uint64().Draw(t, "seed")
 		jumps := simulate(t, cfg, seed)
+		cfg.Workers = 2
 		again := simulate(t, cfg, seed)
 		cfg.Mode = ModeBlocks
 		blocks := simulate(t, cfg, seed)

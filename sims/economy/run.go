@@ -79,6 +79,7 @@ func newRun(cfg Config, columns []column, seed uint64) (*run, error) {
 		start: cfg.Genesis.Height, end: cfg.Genesis.Height + cfg.Blocks,
 	}
 	r.m = machine.New(r.params(), r.start)
+	r.m.SetWorkers(cfg.Workers)
 	r.nextMarket, r.nextRecord = r.start+cfg.MarketEvery, r.start+cfg.RecordEvery
 	r.price = newPrice(&r.cfg, r.source)
 	r.shocks = slices.Clone(cfg.Shocks)

@@ -74,12 +74,13 @@ func (b *books) balanced() bool {
 
 // Machine is a network. It is not safe for concurrent use.
 type Machine struct {
-	params Params
-	height uint64 // of the last finished block
-	books  books
-	minted uint64
-	burned uint64
-	engine consensus.Engine
+	params  Params
+	height  uint64 // of the last finished block
+	books   books
+	minted  uint64
+	burned  uint64
+	engines []*consensus.Engine
+	workers int
 
 	balances  []uint64
 	hotkeys   []hotkey
@@ -96,7 +97,7 @@ type Machine struct {
 	lockHeight uint64
 	clocks     []subnet.Clock
 
-	hidden    []commit
+	hidden    []*commit
 	commitsAt uint64 // block in which hidden weights want attention
 	nextEpoch uint64 // earliest block with an epoch
 	settled   uint64 // height up to which all streams are paid
@@ -116,6 +117,10 @@ func New(p Params, height uint64) *Machine {
 
 // Params returns the parameters.
 func (m *Machine) Params() Params { return m.params }
+
+// SetWorkers lets so many goroutines share the epochs of a block, 0 and 1
+// meaning none besides the caller's. The results do not depend on it.
+func (m *Machine) SetWorkers(n int) { m.workers = n }
 
 // SetParams replaces the parameters from the next block on.
 func (m *Machine) SetParams(p Params) {

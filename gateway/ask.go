@@ -22,9 +22,9 @@ import (
 const (
 	// defaultAttempts is how many miners a client asks where its options do not say.
 	defaultAttempts = 3
-	// linger is how long money stays set aside for calls that were still in hand when another had answered. They are
-	// broken off then, and known to be over within moments.
-	linger = 2 * time.Second
+	// linger is how long money stays set aside for calls that were still in hand when the request was over. They are
+	// broken off then, and it is freed as soon as they are known to be over; this is for what is never told.
+	linger = 5 * time.Second
 )
 
 // question is what to ask of a model.
@@ -61,10 +61,19 @@ func (g *Gateway) askSubnet(ctx context.Context, netuid uint32, q question) (*cl
 	p := g.begin(hold, q.name)
 	answer, err := g.network.Infer(ctx, client.Request{Netuid: netuid, Model: q.model, Inputs: q.inputs, Outputs: q.outputs,
 		Check: q.check, MaxPrice: price, Tag: p.tag})
+	o := outcome{netuid: netuid, in: size(q.inputs), answer: answer, took: time.Since(start)}
+	var none *client.NoAnswerError
+	switch {
+	case err == nil:
+		o.failed = answer.Failed
+	case errors.As(err, &none):
+		o.failed = none.Failed
+	}
 	if err != nil {
 		err = g.explain(ctx, err, price)
 	}
-	g.finish(p, outcome{netuid: netuid, code: codeOf(err), in: size(q.inputs), answer: answer, took: time.Since(start)})
+	o.code = codeOf(err)
+	g.finish(p, o)
 	return answer, err
 }
 
@@ -90,17 +99,18 @@ type pending struct {
 	tag   string
 	model string
 	hold  *ledger.Hold
-
-	won chan struct{} // closed once the call is known whose answer is the request's
+	more  chan struct{} // there is another in calls
 
 	mu       sync.Mutex
 	finished bool
 	calls    []client.Call // before the request was finished
+	late     int           // calls that are still to be told of, after; below 0: nobody knows how many
+	give     *time.Timer   // frees what is set aside for them in the end
 }
 
 // begin lets calls with a new tag be told apart.
 func (g *Gateway) begin(hold *ledger.Hold, model string) *pending {
-	p := &pending{tag: strconv.FormatUint(hold.Seq(), 10), model: model, hold: hold, won: make(chan struct{})}
+	p := &pending{tag: strconv.FormatUint(hold.Seq(), 10), model: model, hold: hold, more: make(chan struct{}, 1)}
 	g.mu.Lock()
 	g.pending[p.tag] = p
 	g.mu.Unlock()
@@ -113,21 +123,25 @@ func (g *Gateway) observe(c client.Call) {
 	p := g.pending[c.Tag]
 	g.mu.Unlock()
 	if p == nil {
-		g.cfg.Log.Warn("a call was over long after its request", "netuid", c.Netuid, "uid", c.Miner.UID, "charged", c.Charged)
+		g.cfg.Log.Error("a call was over long after its request, and is not in the ledger", "netuid", c.Netuid, "uid", c.Miner.UID, "charged", c.Charged)
 		return
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if !p.finished {
 		p.calls = append(p.calls, c)
-		if c.Won {
-			close(p.won)
+		select {
+		case p.more <- struct{}{}:
+		default:
 		}
 		return
 	}
 	if e := entryOf(c, p.model); e.Charged > 0 || e.Uncertain > 0 {
 		e.Latency = c.Elapsed.Microseconds()
 		g.enter(p.hold, e)
+	}
+	if p.late--; p.late == 0 && p.give.Stop() {
+		g.free(p)
 	}
 }
 
@@ -137,14 +151,27 @@ type outcome struct {
 	code   codes.Code
 	in     int64 // bytes of the inputs
 	answer *client.Answer
+	failed []client.Failure
 	took   time.Duration
+}
+
+// over is how many calls came back before the request was over. Those that would have cost too much were never made.
+func (o outcome) over() int {
+	n := 0
+	if o.answer != nil {
+		n++
+	}
+	for _, f := range o.failed {
+		if !errors.Is(f.Err, client.ErrPrice) {
+			n++
+		}
+	}
+	return n
 }
 
 // finish enters a request into the ledger: a line for each call that cost something or answered, and one at least.
 func (g *Gateway) finish(p *pending, o outcome) {
-	if o.answer != nil {
-		<-p.won // its end is told right after its answer
-	}
+	p.wait(o.over())
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.finished = true
@@ -169,7 +196,46 @@ func (g *Gateway) finish(p *pending, o outcome) {
 		g.metrics.elapsed.WithLabelValues(strconv.FormatUint(uint64(o.netuid), 10)).Observe(o.answer.Elapsed.Seconds())
 	}
 	g.enter(p.hold, entries...)
-	time.AfterFunc(linger, func() { g.free(p) })
+	if p.late = o.late(len(p.calls)); p.late == 0 {
+		g.free(p)
+		return
+	}
+	p.give = time.AfterFunc(linger, func() { g.free(p) })
+}
+
+// tellTime is how long the end of a call that came back may take to be told of. It is told of right after.
+const tellTime = 100 * time.Millisecond
+
+// wait returns once so many calls were told of.
+func (p *pending) wait(calls int) {
+	timer := time.NewTimer(tellTime)
+	defer timer.Stop()
+	for {
+		p.mu.Lock()
+		told := len(p.calls)
+		p.mu.Unlock()
+		if told >= calls {
+			return
+		}
+		select {
+		case <-p.more:
+		case <-timer.C:
+			return
+		}
+	}
+}
+
+// late is how many calls are still to be told of, of a request of which some were told. The client says how many were in
+// hand when one answered; where none answered all are over, unless it was the caller who gave up.
+func (o outcome) late(told int) int {
+	switch {
+	case o.answer != nil:
+		return max(0, o.over()+o.answer.InHand-told)
+	case o.code == codes.Canceled, o.code == codes.DeadlineExceeded:
+		return -1
+	default:
+		return max(0, o.over()-told)
+	}
 }
 
 func (g *Gateway) enter(hold *ledger.Hold, entries ...ledger.Entry) {

@@ -488,6 +488,9 @@ func (l *Ledger) Spent(keyID string) Spent {
 func (l *Ledger) Ready() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.closed {
+		return fmt.Errorf("%w: closed", ErrWrite)
+	}
 	return l.save()
 }
 

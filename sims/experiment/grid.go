@@ -234,5 +234,9 @@ func between(x, x0, y0, x1, y1 float64) float64 {
 	if x1 <= x0 || y0 == y1 {
 		return y1
 	}
-	return y0 + (y1-y0)*(x-x0)/(x1-x0)
+	share := (x - x0) / (x1 - x0)
+	if share < 0.5 {
+		return y0 + (y1-y0)*share
+	}
+	return y1 - (y1-y0)*(1-share) // exact at both ends
 }

@@ -37,7 +37,7 @@ type Limits struct {
 
 // The default limits.
 const (
-	DefaultMemory         = 112 << 20
+	DefaultMemory         = 128 << 20
 	DefaultDisk           = 4 << 30
 	DefaultMaxRuns        = 1_000_000
 	DefaultMaxSteps       = 20_000_000

@@ -204,8 +204,8 @@ func planDigest(points [][]Setting) (string, error) {
 	return hex.EncodeToString(sum[:]), nil
 }
 
-// valueText writes a value for a table.
-func valueText(v any) string {
+// ValueText writes the value of a parameter for a table.
+func ValueText(v any) string {
 	if f, ok := v.(float64); ok {
 		return strconv.FormatFloat(f, 'g', -1, 64)
 	}

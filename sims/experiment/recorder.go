@@ -3,6 +3,7 @@ package experiment
 import (
 	"fmt"
 	"math"
+	"slices"
 	"sync/atomic"
 
 	"github.com/plexusnet/plexus/sims"
@@ -148,6 +149,7 @@ func (r *recorder) simulated() float64 { return math.Float64frombits(r.clock.Loa
 
 // rows are the kept records of one run. While they are at the steps of the axis, they share it.
 type rows struct {
+	width  int
 	axis   *axis
 	onAxis bool
 	count  int
@@ -156,7 +158,8 @@ type rows struct {
 }
 
 func (r *rows) reset() {
-	r.onAxis, r.count, r.own, r.values = len(r.axis.moments) > 0, 0, r.own[:0], r.values[:0]
+	r.values = slices.Grow(r.values[:0], len(r.axis.moments)*r.width)
+	r.onAxis, r.count, r.own = len(r.axis.moments) > 0, 0, r.own[:0]
 }
 
 func (r *rows) add(at moment, values []float64) {

@@ -241,7 +241,7 @@ func (r *runner) batch(ctx context.Context, first, count int) ([]*recorder, erro
 	}
 	for len(r.recorders) < count {
 		recorder := newRecorder(r.model.Columns(), r.pick, r.options.Every, steps)
-		recorder.rows = &rows{axis: &r.axis}
+		recorder.rows = &rows{axis: &r.axis, width: len(r.columns)}
 		r.recorders = append(r.recorders, recorder)
 	}
 	batch := r.recorders[:count]

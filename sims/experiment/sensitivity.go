@@ -176,7 +176,7 @@ func (s *Sensitivity) changes(spans []int, points [][]Setting, values [][]float6
 			}
 			mean, variance := moments(differences)
 			least, greatest = min(least, base+mean), max(greatest, base+mean)
-			indices = append(indices, Index{Parameter: p.Label(), Name: Change, At: valueText(points[k][0].Value), Value: mean,
+			indices = append(indices, Index{Parameter: p.Label(), Name: Change, At: ValueText(points[k][0].Value), Value: mean,
 				Interval: studentInterval(mean, variance, len(differences), s.Confidence)})
 		}
 		swing := greatest - least

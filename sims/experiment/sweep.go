@@ -168,7 +168,7 @@ func (r *SweepResult) write(w io.Writer) error {
 		for _, o := range p.Outputs {
 			line = strconv.AppendInt(line[:0], int64(i), 10)
 			for _, v := range p.Values {
-				line = append(append(line, ','), csvText(valueText(v))...)
+				line = append(append(line, ','), csvText(ValueText(v))...)
 			}
 			line = append(line, ","+o.Column+","+string(o.Statistic)+","...)
 			line = strconv.AppendInt(line, int64(o.Runs), 10)

@@ -17,7 +17,8 @@ import (
 type Kind struct {
 	Section string
 	Doc     string
-	Config  any // a value of the type that the section is decoded into, with its defaults, for paths and the schema
+	Config  any            // a value of the type that the section is decoded into, with its defaults, for paths and the schema
+	Numbers []reflect.Type // struct types that may be given as a number alone
 	// New makes the model of a section whose fields were checked. Errors about it wrap ErrScenario.
 	New func(section *yaml.Node, t Time) (Built, error)
 }
@@ -42,6 +43,7 @@ func Network() Kind {
 		Section: "network",
 		Doc:     "the network: its rules, who takes part and what happens",
 		Config:  economy.Default(),
+		Numbers: []reflect.Type{reflect.TypeFor[economy.Dist]()},
 		New:     newNetwork,
 	}
 }

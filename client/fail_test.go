@@ -2,9 +2,11 @@ package client_test
 
 import (
 	"bufio"
+	"cmp"
 	"context"
+	"encoding/hex"
+	"encoding/json"
 	"errors"
-	"net"
 	"os"
 	"os/exec"
 	"strings"
@@ -23,7 +25,9 @@ import (
 	"github.com/plexusnet/plexus/client/wallet/wallettest"
 	"github.com/plexusnet/plexus/miner"
 	"github.com/plexusnet/plexus/miner/minertest"
+	"github.com/plexusnet/plexus/miner/till/tilltest"
 	"github.com/plexusnet/plexus/models"
+	"github.com/plexusnet/plexus/payment"
 )
 
 // childVariable has the test program serve as a miner of its own, in a process that can be killed.
@@ -34,39 +38,58 @@ func TestMinerProcess(t *testing.T) {
 	if os.Getenv(childVariable) == "" {
 		t.Skip("it is started by other tests")
 	}
-	server := minertest.Serve(t, miner.ServerConfig{}, map[string][]byte{"echo": minertest.Echo(t, models.FP32, models.Any)})
-	os.Stdout.WriteString("serving " + server.Address + "\n")
+	var neuron metagraph.Neuron
+	if payer, key, paid := strings.Cut(os.Getenv(childVariable), " "); paid {
+		neuron = servePaid(t, payer, key)
+	} else {
+		neuron = metagraph.Neuron{Endpoint: minertest.Serve(t, miner.ServerConfig{}, echo(t)).Endpoint("echo")}
+	}
+	text, err := json.Marshal(neuron)
+	require.NoError(t, err)
+	os.Stdout.WriteString("serving " + string(text) + "\n")
 	select {}
+}
+
+// servePaid serves a miner that wants to be paid, on a chain of its own on which channel 1 is the payer's.
+func servePaid(t *testing.T, payer, key string) metagraph.Neuron {
+	chain := tilltest.NewChain(wallettest.ChainID)
+	served := wallettest.Serve(t, chain, wallettest.Miner{Price: payment.Price{Request: 1000}, Files: echo(t), Policy: miner.PaymentAccept})
+	public, err := hex.DecodeString(key)
+	require.NoError(t, err)
+	chain.Open(tilltest.Opening{Payer: payer, Netuid: wallettest.Netuid, Hotkey: served.Account.Address, Key: public, Deposit: 1 << 50, Expires: 1 << 40})
+	return served.Neuron("echo", 1)
 }
 
 // process is a miner in a process of its own.
 type process struct {
 	*exec.Cmd
-	endpoint metagraph.Endpoint
+	neuron metagraph.Neuron
 }
 
-func startProcess(t testing.TB) *process {
+// startProcess starts one; payer is who pays it, empty where nobody does.
+func startProcess(t testing.TB, payer string) *process {
 	t.Helper()
-	cmd := exec.Command(os.Args[0], "-test.run=^TestMinerProcess$", "-test.timeout=10m")
-	cmd.Env = append(os.Environ(), childVariable+"=1")
-	out, err := cmd.StdoutPipe()
+	p := &process{Cmd: exec.Command(os.Args[0], "-test.run=^TestMinerProcess$", "-test.timeout=10m")}
+	p.Env = append(os.Environ(), childVariable+"="+cmp.Or(payer, "free"))
+	out, err := p.StdoutPipe()
 	require.NoError(t, err)
-	require.NoError(t, cmd.Start())
-	t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
-	lines := bufio.NewScanner(out)
-	for lines.Scan() {
-		address, ok := strings.CutPrefix(lines.Text(), "serving ")
-		if !ok {
-			continue
+	require.NoError(t, p.Start())
+	t.Cleanup(func() { _ = p.Process.Kill(); _ = p.Wait() })
+	for lines := bufio.NewScanner(out); lines.Scan(); {
+		if text, ok := strings.CutPrefix(lines.Text(), "serving "); ok {
+			require.NoError(t, json.Unmarshal([]byte(text), &p.neuron))
+			return p
 		}
-		host, port, err := net.SplitHostPort(address)
-		require.NoError(t, err)
-		number, err := net.LookupPort("tcp", port)
-		require.NoError(t, err)
-		return &process{Cmd: cmd, endpoint: metagraph.Endpoint{Host: host, Port: uint16(number), Protocol: "oip-v2-grpc", Model: "echo"}}
 	}
 	t.Skip("no miner came up: is there an ONNX Runtime?")
 	return nil
+}
+
+// as is the miner under a name.
+func (p *process) as(hotkey string, incentive uint16) metagraph.Neuron {
+	n := p.neuron
+	n.Hotkey, n.Incentive = hotkey, incentive
+	return n
 }
 
 // TestADeadMinerIsFailedOver: a miner that is killed, or stopped so that it neither answers nor breaks off, in the middle
@@ -85,9 +108,9 @@ func TestADeadMinerIsFailedOver(t *testing.T) {
 // on took.
 func failover(t testing.TB, signal syscall.Signal) time.Duration {
 	t.Helper()
-	dying, other := startProcess(t), startProcess(t)
+	dying, other := startProcess(t, ""), startProcess(t, "")
 	chain := chaintest.New(1)
-	chain.Add(metagraph.Neuron{Hotkey: "dying", Incentive: 60000, Endpoint: dying.endpoint}, metagraph.Neuron{Hotkey: "other", Incentive: 50000, Endpoint: other.endpoint})
+	chain.Add(dying.as("dying", 60000), other.as("other", 50000))
 	c := client.New(chain.As(""), client.Options{Among: 1})
 	defer c.Close()
 	for range 20 {
@@ -140,10 +163,9 @@ func BenchmarkFailover(b *testing.B) {
 
 // TestAMinerThatComesBackIsAskedAgain: isolated while it is gone, tried by one call once it gives a sign of life.
 func TestAMinerThatComesBackIsAskedAgain(t *testing.T) {
-	p := startProcess(t)
+	p := startProcess(t, "")
 	chain := chaintest.New(1)
-	chain.Add(metagraph.Neuron{Hotkey: "sleeper", Incentive: 60000, Endpoint: p.endpoint})
-	chain.Add(metagraph.Neuron{Hotkey: "other", Incentive: 10, Endpoint: startProcess(t).endpoint})
+	chain.Add(p.as("sleeper", 60000), startProcess(t, "").as("other", 10))
 	c := newClient(t, chain, client.Options{Among: 1, Isolate: 100 * time.Millisecond})
 	asked := func() string {
 		answer, err := c.Infer(t.Context(), client.Request{Netuid: 1, Inputs: numbers(16)})
@@ -287,4 +309,40 @@ func TestOnlyMinersOfTheModelAreAsked(t *testing.T) {
 	_, err = c.Infer(t.Context(), client.Request{Netuid: 1, Model: "other", Inputs: numbers(4)})
 	require.ErrorIs(t, err, client.ErrNoMiners)
 	require.ErrorContains(t, err, "other")
+}
+
+// BenchmarkPaying is the caller's CPU time for a call, unpaid and paid, with the miner in a process of its own.
+func BenchmarkPaying(b *testing.B) {
+	for _, paid := range []bool{false, true} {
+		b.Run(map[bool]string{false: "unpaid", true: "paid"}[paid], func(b *testing.B) {
+			m := newMarket(b)
+			p := startProcess(b, m.account.Address+" "+hex.EncodeToString(m.account.Public()))
+			m.directory.Add(p.neuron)
+			o := client.Options{Pay: client.PayNever}
+			if paid {
+				o.Wallet, o.Pay = m.wallet(b), client.PayAlways
+			}
+			c := m.client(b, o)
+			request := client.Request{Netuid: wallettest.Netuid, Inputs: numbers(784)}
+			for range 20 {
+				_, err := c.Infer(b.Context(), request)
+				require.NoError(b, err)
+			}
+			before := cpu(b)
+			b.ResetTimer()
+			for b.Loop() {
+				if _, err := c.Infer(b.Context(), request); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric(float64((cpu(b)-before).Microseconds())/float64(b.N), "us-cpu/op")
+		})
+	}
+}
+
+func cpu(t testing.TB) time.Duration {
+	t.Helper()
+	var u syscall.Rusage
+	require.NoError(t, syscall.Getrusage(syscall.RUSAGE_SELF, &u))
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }

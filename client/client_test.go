@@ -3,6 +3,7 @@ package client_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"testing"
 	"time"
 
@@ -89,14 +90,17 @@ func TestInferGoesOnWhenAnAnswerFailsTheCheck(t *testing.T) {
 
 func TestInferStopsAfterItsAttempts(t *testing.T) {
 	chain := chaintest.New(1)
-	for range 5 {
-		chain.Add(metagraph.Neuron{Endpoint: metagraph.Endpoint{Host: "127.0.0.1", Port: 1, Protocol: "oip-v2-grpc"}})
+	for i := range 5 {
+		chain.Add(metagraph.Neuron{Hotkey: fmt.Sprint("miner", i), Endpoint: metagraph.Endpoint{Host: "127.0.0.1", Port: 1, Protocol: "oip-v2-grpc"}})
 	}
 	c := newClient(t, chain, client.Options{Attempts: 2})
 	_, err := c.Infer(t.Context(), client.Request{Netuid: 1, Inputs: image()})
 	require.ErrorIs(t, err, client.ErrNoAnswer)
-	require.ErrorContains(t, err, "uid 1 ")
-	require.NotContains(t, err.Error(), "uid 2 ")
+	var failed *client.NoAnswerError
+	require.ErrorAs(t, err, &failed)
+	require.Len(t, failed.Failed, 2)
+	require.NotEqual(t, failed.Failed[0].Miner.UID, failed.Failed[1].Miner.UID)
+	require.ErrorContains(t, err, fmt.Sprintf("uid %d (127.0.0.1:1): ", failed.Failed[1].Miner.UID))
 }
 
 func TestInferGivesASlowMinerUp(t *testing.T) {

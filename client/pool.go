@@ -1,7 +1,6 @@
 package client
 
 import (
-	"errors"
 	"sync"
 	"time"
 
@@ -11,9 +10,6 @@ import (
 	"github.com/plexusnet/plexus/client/oip"
 	"github.com/plexusnet/plexus/proto/inference"
 )
-
-// ErrClosed is returned by a pool that was closed.
-var ErrClosed = errors.New("closed")
 
 // poolIdle is how long a connection is kept that nobody asks for.
 const poolIdle = 10 * time.Minute
@@ -38,7 +34,17 @@ func NewPool(dialer oip.Dialer) *Pool {
 // Service returns the inference service at an endpoint, over the connection kept for it. An endpoint that announces
 // another key is another endpoint.
 func (p *Pool) Service(e metagraph.Endpoint) (inference.GRPCInferenceServiceClient, error) {
-	key := e.Address() + "|" + string(e.TLSKeyHash)
+	conn, err := p.conn(poolKey(e), e)
+	if err != nil {
+		return nil, err
+	}
+	return inference.NewGRPCInferenceServiceClient(conn), nil
+}
+
+func poolKey(e metagraph.Endpoint) string { return e.Address() + "|" + string(e.TLSKeyHash) }
+
+// conn returns the connection kept for an endpoint.
+func (p *Pool) conn(key string, e metagraph.Endpoint) (*grpc.ClientConn, error) {
 	now := time.Now()
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -56,7 +62,7 @@ func (p *Pool) Service(e metagraph.Endpoint) (inference.GRPCInferenceServiceClie
 		p.conns[key] = known
 	}
 	known.used = now
-	return inference.NewGRPCInferenceServiceClient(known.conn), nil
+	return known.conn, nil
 }
 
 // prune closes what nobody asked for in a long time.

@@ -12,7 +12,6 @@ import (
 
 	"github.com/plexusnet/plexus/client/oip"
 	"github.com/plexusnet/plexus/miner/schedule"
-	"github.com/plexusnet/plexus/miner/till"
 	"github.com/plexusnet/plexus/proto/inference"
 )
 
@@ -77,7 +76,7 @@ func (a *admission) tap(ctx context.Context, info *tap.Info) (context.Context, e
 		g, timeout = &a.streams, a.lifetime
 	}
 	if g != &a.other {
-		if unpaid, err = a.door.toll(ctx, len(info.Header.Get(till.KeyChannel)) > 0); err != nil {
+		if unpaid, err = a.door.toll(ctx, len(info.Header.Get(oip.HeaderChannel)) > 0); err != nil {
 			return ctx, statusError(err)
 		}
 	}

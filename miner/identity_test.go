@@ -35,7 +35,7 @@ type account struct {
 	address string
 }
 
-func newAccount(t *testing.T) account {
+func newAccount(t testing.TB) account {
 	t.Helper()
 	key, err := secp256k1.GeneratePrivateKey()
 	require.NoError(t, err)
@@ -50,7 +50,7 @@ func (a account) SignBytes(message []byte) (signature, publicKey []byte, err err
 }
 
 // node makes a node identity of the account.
-func node(t *testing.T, a account, chainID string) oip.Identity {
+func node(t testing.TB, a account, chainID string) oip.Identity {
 	t.Helper()
 	key, err := identity.LoadOrCreateKey(filepath.Join(t.TempDir(), "node.pem"))
 	require.NoError(t, err)

@@ -9,6 +9,7 @@ import (
 
 	grpcmetadata "google.golang.org/grpc/metadata"
 
+	"github.com/plexusnet/plexus/client/oip"
 	"github.com/plexusnet/plexus/miner/till"
 	"github.com/plexusnet/plexus/payment"
 	"github.com/plexusnet/plexus/proto/inference"
@@ -51,15 +52,15 @@ type tender struct {
 
 // tenderOf reads a request's metadata.
 func tenderOf(ctx context.Context) *tender {
-	channel := grpcmetadata.ValueFromIncomingContext(ctx, till.KeyChannel)
+	channel := grpcmetadata.ValueFromIncomingContext(ctx, oip.HeaderChannel)
 	if len(channel) == 0 {
 		return nil
 	}
 	t := &tender{channel: channel[0]}
-	if limit := grpcmetadata.ValueFromIncomingContext(ctx, till.KeyLimit); len(limit) > 0 {
+	if limit := grpcmetadata.ValueFromIncomingContext(ctx, oip.HeaderLimit); len(limit) > 0 {
 		t.limit = limit[0]
 	}
-	if voucher := grpcmetadata.ValueFromIncomingContext(ctx, till.KeyVoucher); len(voucher) > 0 {
+	if voucher := grpcmetadata.ValueFromIncomingContext(ctx, oip.HeaderVoucher); len(voucher) > 0 {
 		t.voucher = []byte(voucher[0])
 	}
 	return t
@@ -67,10 +68,10 @@ func tenderOf(ctx context.Context) *tender {
 
 // tenderOfREST reads a request's headers.
 func tenderOfREST(h http.Header) *tender {
-	if h.Get(till.HeaderChannel) == "" {
+	if h.Get(oip.HTTPChannel) == "" {
 		return nil
 	}
-	return (&tender{channel: h.Get(till.HeaderChannel), limit: h.Get(till.HeaderLimit)}).with(h.Get(till.HeaderVoucher))
+	return (&tender{channel: h.Get(oip.HTTPChannel), limit: h.Get(oip.HTTPLimit)}).with(h.Get(oip.HTTPVoucher))
 }
 
 // with returns the tender with a voucher in base64; empty: with none.
@@ -101,9 +102,9 @@ func (b bill) metadata() grpcmetadata.MD {
 	if !b.paid {
 		return nil
 	}
-	md := grpcmetadata.MD{till.KeyCharged: {strconv.FormatUint(b.Charged, 10)}}
+	md := grpcmetadata.MD{oip.TrailerCharged: {strconv.FormatUint(b.Charged, 10)}}
 	if b.owes {
-		md[till.KeyOwed] = []string{strconv.FormatUint(b.Owed, 10)}
+		md[oip.TrailerOwed] = []string{strconv.FormatUint(b.Owed, 10)}
 	}
 	return md
 }
@@ -113,9 +114,9 @@ func (b bill) header(h http.Header) {
 	if !b.paid {
 		return
 	}
-	h.Set(till.HeaderCharged, strconv.FormatUint(b.Charged, 10))
+	h.Set(oip.HTTPCharged, strconv.FormatUint(b.Charged, 10))
 	if b.owes {
-		h.Set(till.HeaderOwed, strconv.FormatUint(b.Owed, 10))
+		h.Set(oip.HTTPOwed, strconv.FormatUint(b.Owed, 10))
 	}
 }
 

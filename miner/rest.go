@@ -22,7 +22,6 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/plexusnet/plexus/client/oip"
-	"github.com/plexusnet/plexus/miner/till"
 	"github.com/plexusnet/plexus/proto/inference"
 )
 
@@ -187,7 +186,7 @@ func (s *Server) admitREST(next http.Handler) http.Handler {
 			return
 		}
 		if strings.HasSuffix(r.URL.Path, "/infer") {
-			unpaid, err := s.door.toll(ctx, r.Header.Get(till.HeaderChannel) != "")
+			unpaid, err := s.door.toll(ctx, r.Header.Get(oip.HTTPChannel) != "")
 			if err == nil && unpaid && g.crowded() {
 				s.cfg.Metrics.refused.Inc()
 				err = g.full()
@@ -239,7 +238,7 @@ func restError(w http.ResponseWriter, err error) {
 // refusalInfo returns what a refusal of the till says for programs; nil where there is none.
 func refusalInfo(st *status.Status) *errdetails.ErrorInfo {
 	for _, detail := range st.Details() {
-		if info, ok := detail.(*errdetails.ErrorInfo); ok && info.Domain == till.Domain {
+		if info, ok := detail.(*errdetails.ErrorInfo); ok && info.Domain == oip.ErrorDomain {
 			return info
 		}
 	}

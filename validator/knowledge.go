@@ -47,11 +47,17 @@ func accountRecords() store.Kind[savedAccount] {
 func pairRecords() store.Kind[duplicates.Pair] {
 	return store.Kind[duplicates.Pair]{Name: "pairs", Version: 1}
 }
+func suspicionRecords() store.Kind[duplicates.Suspicions] {
+	return store.Kind[duplicates.Suspicions]{Name: "suspicions", Version: 1}
+}
 func roundRecords() store.Kind[savedRound]      { return store.Kind[savedRound]{Name: "rounds", Version: 1} }
 func counterRecords() store.Kind[uint64]        { return store.Kind[uint64]{Name: "counters", Version: 1} }
 func roundKey(round uint64, id identity) string { return fmt.Sprintf("%020d/%s", round, id.key()) }
 
-const roundsKey = "rounds"
+const (
+	roundsKey     = "rounds"
+	suspicionsKey = "all"
+)
 
 // restore takes back what was saved.
 func (k *knowledge) restore(book *store.Book) error {
@@ -75,6 +81,13 @@ func (k *knowledge) restore(book *store.Book) error {
 			return err
 		}
 		k.copies.Restore(pairs)
+		suspicions, _, err := suspicionRecords().Get(tx, suspicionsKey)
+		if err == nil {
+			err = k.copies.RestoreSuspicions(suspicions)
+		}
+		if err != nil {
+			return err
+		}
 		return roundRecords().Each(tx, "", func(_ string, s savedRound) error {
 			k.window(identity{uid: s.UID, hotkey: s.Hotkey, registered: s.Registered}).Add(s.Round, k.keep)
 			return nil
@@ -134,19 +147,15 @@ func sampleOf(r Result) anomaly.Sample {
 	return anomaly.Sample{Score: r.Mean(), Failed: share(r.Asked-r.Answered, r.Asked), Latency: r.latency().Seconds(), Asked: r.Asked}
 }
 
-// slower is by how much the miner in the middle is slower than it was; that much is nobody's own fault.
-func (k *knowledge) slower(results []Result) float64 {
-	var by []float64
+// slower is by how much all miners are slower than they were; that much is nobody's own fault.
+func (k *knowledge) slower(results []Result) anomaly.Delay {
+	var delays []anomaly.Delay
 	for _, r := range results {
-		if s, ok := k.watch(identify(r.Neuron)).Slower(sampleOf(r)); ok {
-			by = append(by, s)
+		if d, ok := k.watch(identify(r.Neuron)).Slower(sampleOf(r)); ok {
+			delays = append(delays, d)
 		}
 	}
-	if len(by) == 0 {
-		return 0
-	}
-	slices.Sort(by)
-	return max(0, by[(len(by)-1)/2])
+	return anomaly.Common(delays)
 }
 
 func share(part, whole int) float64 {
@@ -168,7 +177,7 @@ func (k *knowledge) answersOf(id identity, before Evidence, r Result) duplicates
 	return duplicates.Answers{
 		Miner:  duplicates.Miner{ID: id.key(), UID: id.uid, Registered: id.registered, First: k.scorer.seen[id].First},
 		Before: duplicates.Record{Score: before.Right, Asked: before.Asked}, Now: duplicates.Record{Score: r.Score(), Asked: float64(r.Asked)},
-		Latency: took, Outputs: r.Outputs,
+		Latency: took, Outputs: r.Outputs, Choices: r.Choices,
 	}
 }
 
@@ -210,7 +219,7 @@ func (k *knowledge) savePairs(tx *store.Tx) error {
 			return err
 		}
 	}
-	return nil
+	return suspicionRecords().Put(tx, suspicionsKey, k.copies.Suspicions())
 }
 
 // saveRounds adds this round to the windows, and removes what fell out of them.

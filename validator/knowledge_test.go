@@ -25,6 +25,8 @@ func TestWhoBecomesSlowAloneIsIsolated(t *testing.T) {
 		"one becomes slow":          {[miners]float64{10, 1, 1}, 0, [miners]bool{true, false, false}},
 		"all become slow":           {[miners]float64{10, 10, 10}, 0, [miners]bool{}},
 		"all wait for the machine":  {[miners]float64{1, 1, 1}, 0.01, [miners]bool{}},
+		"all wait much longer":      {[miners]float64{1, 1, 1}, 0.03, [miners]bool{}},
+		"one is slow, and all wait": {[miners]float64{30, 1, 1}, 0.03, [miners]bool{true, false, false}},
 		"most become quick":         {[miners]float64{1, 0.1, 0.1}, 0, [miners]bool{}},
 		"some milliseconds for one": {[miners]float64{1, 1, 1.2}, 0, [miners]bool{}},
 	}

@@ -135,7 +135,8 @@ func (s *sheets) fail(asker int, err error) {
 
 // judge makes a result of a miner's answers.
 func (p *prober) judge(ctx context.Context, neuron metagraph.Neuron, s *sheets) (Result, error) {
-	result := Result{Neuron: neuron, Failures: map[string]int{}, Outputs: make([][]float64, len(s.lines[0]))}
+	result := Result{Neuron: neuron, Failures: map[string]int{}, Outputs: make([][]float64, len(s.lines[0])),
+		Choices: make([]mechanism.Choice, len(s.lines[0]))}
 	own, err := p.round.Judge(ctx, s.lines[0])
 	if err != nil {
 		return result, fmt.Errorf("judge the answers of uid %d: %w", neuron.UID, err)
@@ -143,7 +144,7 @@ func (p *prober) judge(ctx context.Context, neuron metagraph.Neuron, s *sheets) 
 	for i, answer := range s.lines[0] {
 		result.count(answer, own[i])
 		if answer.Err == nil && own[i].Reason == nil {
-			result.Outputs[i] = p.sample.of(answer.Outputs)
+			result.Outputs[i], result.Choices[i] = p.sample.of(answer.Outputs), own[i].Choice
 		}
 	}
 	for _, lines := range s.lines[1:] {

@@ -21,7 +21,8 @@ type Result struct {
 	Reason    error          // the first failure
 	Dishonest error          // why the miner is dishonest, if an answer shows it
 	Latencies []time.Duration
-	Outputs   [][]float64 // by challenge, for the search for copies; nil where there is no answer
+	Outputs   [][]float64        // by challenge, for the search for copies; nil where there is no answer
+	Choices   []mechanism.Choice // by challenge, likewise; none where the mechanism knows no classes
 
 	Shopped int     // questions that a shopper asked, too
 	Deficit float64 // sum of what shoppers' answers were worth less than the validator's to the same questions

@@ -118,7 +118,7 @@ func (c *channel) ready(limit uint64) bool {
 	return c.isUsable() && c.lane.fits(limit)
 }
 
-// reserve takes a call in hand, signing for it where too little is signed. Errors wrap errDry and ErrClosing, which are
+// reserve takes a call in hand, signing for it where too little is signed. Errors wrap ErrDry and ErrClosing, which are
 // mended by waiting, ErrOverBudget, and those of the disk.
 func (c *channel) reserve(ctx context.Context, limit uint64) (*Payment, error) {
 	c.mu.Lock()
@@ -128,7 +128,7 @@ func (c *channel) reserve(ctx context.Context, limit uint64) (*Payment, error) {
 			return 0, fmt.Errorf("channel %d: %w", c.id, ErrClosing)
 		}
 		if !c.lane.fits(limit) {
-			return 0, errDry
+			return 0, ErrDry
 		}
 		return c.lane.due(limit), nil
 	})

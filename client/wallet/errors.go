@@ -23,7 +23,6 @@ var (
 	ErrForeign = errors.New("the wallet is of another key or chain")
 	// ErrClosed: the wallet was closed.
 	ErrClosed = errors.New("the wallet is closed")
-
-	// errDry: the deposit is used up; a top-up mends it.
-	errDry = errors.New("the channel's deposit is used up")
+	// ErrDry: the channel's deposit is used up. Reserve waits for it to be topped up.
+	ErrDry = errors.New("the channel's deposit is used up")
 )

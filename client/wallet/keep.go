@@ -378,7 +378,7 @@ func (c *channel) refill(ctx context.Context) error {
 	return c.failed
 }
 
-// fill adds to the deposit what makes a whole deposit free again.
+// fill adds to the deposit what makes a whole deposit free again, or what is left of the budget.
 func (c *channel) fill(ctx context.Context) error {
 	w := c.wallet
 	c.mu.Lock()
@@ -388,6 +388,11 @@ func (c *channel) fill(ctx context.Context) error {
 	if more == 0 {
 		return nil
 	}
+	w.mu.Lock()
+	if left := w.options.Budget - min(w.options.Budget, w.out()); left > 0 {
+		more = min(more, left)
+	}
+	w.mu.Unlock()
 	return w.addTo(ctx, c, more, 0)
 }
 

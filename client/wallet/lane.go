@@ -99,7 +99,7 @@ func (l *lane) demand(limit, owed, needed uint64) error {
 		return fmt.Errorf("%w: it wants %d nplx signed, at most %d can be owed", ErrRefused, needed, most)
 	}
 	if needed > l.deposit {
-		return errDry
+		return ErrDry
 	}
 	return nil
 }

@@ -316,7 +316,7 @@ func (w *Wallet) Reserve(ctx context.Context, to Payee, limit uint64) (*Payment,
 		}
 		p, err := c.reserve(ctx, limit)
 		switch {
-		case errors.Is(err, errDry):
+		case errors.Is(err, ErrDry):
 			if err := c.refill(ctx); err != nil {
 				return nil, err
 			}

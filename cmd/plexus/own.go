@@ -7,6 +7,7 @@ import (
 	beaconcmd "github.com/plexusnet/plexus/cmd/plexus/beacon"
 	consensuscmd "github.com/plexusnet/plexus/cmd/plexus/consensus"
 	doctorcmd "github.com/plexusnet/plexus/cmd/plexus/doctor"
+	gatewaycmd "github.com/plexusnet/plexus/cmd/plexus/gateway"
 	infercmd "github.com/plexusnet/plexus/cmd/plexus/infer"
 	localnetcmd "github.com/plexusnet/plexus/cmd/plexus/localnet"
 	minercmd "github.com/plexusnet/plexus/cmd/plexus/miner"
@@ -14,6 +15,7 @@ import (
 	runtimecmd "github.com/plexusnet/plexus/cmd/plexus/runtime"
 	testnetcmd "github.com/plexusnet/plexus/cmd/plexus/testnet"
 	validatorcmd "github.com/plexusnet/plexus/cmd/plexus/validator"
+	walletcmd "github.com/plexusnet/plexus/cmd/plexus/wallet"
 )
 
 // ownGroup marks the commands of Plexus itself.
@@ -27,6 +29,8 @@ func addOwnCommands(root *cobra.Command) {
 		validatorcmd.Command(),
 		beaconcmd.Command(),
 		infercmd.Command(),
+		gatewaycmd.Command(),
+		walletcmd.Command(),
 		modelcmd.Command(),
 		runtimecmd.Command(),
 		doctorcmd.Command(),

@@ -34,21 +34,20 @@ import (
 
 // plan tells a process of this binary who it is, and where.
 type plan struct {
-	Role   role
-	Node   string // host:port of gRPC
-	Keys   string // home folder of the keyring
-	Folder string // for node keys and what is kept
-	Models string // folder of NAME.onnx, a model for each of the dishonest who have one
-	Victim string // hotkey of the honest miner that is copied
-	Pinned string // file of the model that the second subnet pins
+	Role    role
+	Node    string            // host:port of gRPC
+	Keys    string            // home folder of the keyring
+	Folder  string            // for node keys
+	Models  string            // folder of NAME.onnx, a model for each of the dishonest who have one
+	Victims map[string]string // hotkey of the honest miner that is copied, by task
 }
 
 // role is what a process of this binary does.
 type role string
 
 const (
-	roleDishonest role = "dishonest" // all of them
-	roleReplay    role = "replay"    // the honest validator of the subnet that pins a model
+	roleMiners     role = "rogues"   // all dishonest miners
+	roleValidators role = "insiders" // all dishonest validators
 )
 
 // gang is what a process has for all whom it plays.
@@ -91,15 +90,15 @@ func play(path string) error {
 		return err
 	}
 	defer g.rt.Close()
-	if g.Role == roleReplay {
-		return g.replay(ctx)
-	}
 	group, ctx := errgroup.WithContext(ctx)
+	if g.Role == roleValidators {
+		for _, i := range insiders() {
+			group.Go(func() error { return named(i.name, g.validate(ctx, i)) })
+		}
+		return group.Wait()
+	}
 	for _, r := range rogues() {
 		group.Go(func() error { return named(r.name, g.mine(ctx, r)) })
-	}
-	for _, i := range insiders() {
-		group.Go(func() error { return named(i.name, g.validate(ctx, i)) })
 	}
 	return group.Wait()
 }

@@ -4,6 +4,7 @@ package dishonest
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"net"
@@ -25,10 +26,12 @@ import (
 	"github.com/plexusnet/plexus/chain/localnet/files"
 	"github.com/plexusnet/plexus/chain/localnet/supervisor"
 	"github.com/plexusnet/plexus/chain/subnet/keeper"
+	"github.com/plexusnet/plexus/models/audio"
 	"github.com/plexusnet/plexus/models/classifier"
 	"github.com/plexusnet/plexus/models/digits"
 	"github.com/plexusnet/plexus/models/quantize"
 	"github.com/plexusnet/plexus/models/tasks"
+	"github.com/plexusnet/plexus/models/text"
 	subnetv1 "github.com/plexusnet/plexus/proto/plexus/subnet/v1"
 	"github.com/plexusnet/plexus/subnet"
 )
@@ -42,7 +45,7 @@ const (
 	tempo        = 20 // blocks
 	// roundInterval gives a validator three rounds in an epoch.
 	roundInterval = 2600 * time.Millisecond
-	challenges    = 24
+	challenges    = 36
 	pocketMoney   = 2_000 * subnet.PLX
 
 	ownerName  = "owner"
@@ -70,6 +73,28 @@ const (
 	replayerStake = 5_000 * subnet.PLX
 	exact         = "exact"
 )
+
+// branch is a subnet of another task: one honest validator, an honest miner of each grade, and some who are not.
+type branch struct {
+	netuid    uint32
+	task      string
+	validator string
+}
+
+func branches() []branch {
+	return []branch{{3, text.Name, "reader"}, {4, audio.Name, "listener"}}
+}
+
+// miner is the name of an honest one.
+func (b branch) miner(grade classifier.Grade) string { return b.task + "-" + grade.Name }
+
+func (b branch) grades() []classifier.Grade {
+	grades, err := classifier.GradesOf(b.task)
+	if err != nil {
+		panic(err) // a task that there is not
+	}
+	return grades
+}
 
 // network is the chain of a test, and who takes part in it.
 type network struct {
@@ -120,6 +145,13 @@ func (n *network) spec(beaconKey []byte) files.Spec {
 	s.Validators[0].Node = &n.at
 	s.Validators = append(s.Validators, files.Validator{Name: replayer, Stake: replayerStake, Balance: pocketMoney})
 	s.Accounts = append(s.Accounts, files.Account{Name: replayer + "-hot"}, files.Account{Name: exact, Balance: pocketMoney}, files.Account{Name: exact + "-hot"})
+	for _, b := range branches() {
+		s.Validators = append(s.Validators, files.Validator{Name: b.validator, Stake: replayerStake, Balance: pocketMoney})
+		s.Accounts = append(s.Accounts, files.Account{Name: b.validator + "-hot"})
+		for _, grade := range b.grades() {
+			s.Accounts = append(s.Accounts, files.Account{Name: b.miner(grade), Balance: pocketMoney}, files.Account{Name: b.miner(grade) + "-hot"})
+		}
+	}
 	for _, i := range insiders() {
 		s.Validators = append(s.Validators, files.Validator{Name: i.name, Stake: i.stake, Balance: pocketMoney})
 		s.Accounts = append(s.Accounts, files.Account{Name: i.hotkey()})
@@ -177,7 +209,7 @@ func (n *network) startChain() {
 	n.start(node)
 	owner, err := chainclient.NewSigner(n.keys, ownerName)
 	require.NoError(n.t, err)
-	for _, name := range []string{"digits", "pinned"} { // 1 and 2
+	for _, name := range []string{"digits", "pinned", text.Name, audio.Name} { // 1 to 4
 		_, err = n.chain.Submit(n.t.Context(), owner, &subnetv1.MsgCreateSubnet{Owner: owner.Address(), Name: name, MaxLock: pocketMoney})
 		require.NoError(n.t, err)
 	}
@@ -198,10 +230,27 @@ func (n *network) member(role string, netuid uint32, name string) []string {
 func (n *network) startValidators() {
 	n.t.Helper()
 	for _, v := range honestValidators() {
-		n.start(n.plexus(v.name, append(n.member("validator", netuid, v.name), "--operator", v.name, "--shopper", v.name+"-shopper",
-			"--round-interval", roundInterval.String(), "--deadline", (roundInterval*3/4).String(), "--challenges", strconv.Itoa(challenges),
-			"--poll-interval", (blockTime/2).String(), "--api", "", "--metrics", "")...))
+		n.startValidator(v.name, netuid, "--shopper", v.name+"-shopper")
 	}
+	for _, b := range branches() {
+		n.startValidator(b.validator, b.netuid, "--task", b.task)
+	}
+}
+
+func (n *network) startValidator(name string, netuid uint32, flags ...string) {
+	n.t.Helper()
+	args := append(n.member("validator", netuid, name), "--operator", name, "--round-interval", roundInterval.String(),
+		"--deadline", (roundInterval * 3 / 4).String(), "--challenges", strconv.Itoa(challenges),
+		"--poll-interval", (blockTime / 2).String(), "--api", "", "--metrics", "")
+	n.start(n.plexus(name, append(args, flags...)...))
+}
+
+// startReplayer starts the validator of the subnet that pins a model.
+func (n *network) startReplayer(pinned string) {
+	n.t.Helper()
+	model, err := os.ReadFile(pinned)
+	require.NoError(n.t, err)
+	n.startValidator(replayer, pinnedNetuid, "--mechanism", "replay", "--pinned-model", pinned, "--pinned-sha256", fmt.Sprintf("%x", sha256.Sum256(model)))
 }
 
 // trainHonest returns the folder of the honest miners' models.
@@ -209,7 +258,8 @@ func (n *network) trainHonest() string {
 	n.t.Helper()
 	cache, err := localnet.ModelCache(1)
 	require.NoError(n.t, err)
-	require.NoError(n.t, n.sup.Run(n.t.Context(), n.plexus("model-train", "model", "train", "--skip-existing", "--out", cache, "--seed", "1")))
+	train := n.plexus("model-train", "model", "train", "--task", "all", "--skip-existing", "--out", cache, "--seed", "1")
+	require.NoError(n.t, n.sup.Run(n.t.Context(), train))
 	return cache
 }
 
@@ -220,6 +270,11 @@ func (n *network) startMiners(models string) {
 		n.startMiner(grade.Name, netuid, filepath.Join(models, grade.ModelName()))
 	}
 	n.startMiner(exact, pinnedNetuid, filepath.Join(models, pinnedModel))
+	for _, b := range branches() {
+		for _, grade := range b.grades() {
+			n.startMiner(b.miner(grade), b.netuid, filepath.Join(models, grade.ModelName()))
+		}
+	}
 }
 
 // pinnedModel is the one of the second subnet: the best there is of the honest miners'.

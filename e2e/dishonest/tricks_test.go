@@ -27,6 +27,7 @@ import (
 	"github.com/plexusnet/plexus/models"
 	"github.com/plexusnet/plexus/models/digits"
 	"github.com/plexusnet/plexus/models/ort"
+	"github.com/plexusnet/plexus/models/tasks"
 	"github.com/plexusnet/plexus/proto/inference"
 )
 
@@ -38,7 +39,7 @@ type rogue struct {
 	grade string // of the model that it trained itself, if it has one
 	copy  bool   // lives on what one model is worth, with others or with itself
 	pins  bool   // is in the subnet that pins a model
-	open  bool   // there is no defence yet: its earnings are shown and not compared
+	task  string // of the subnet that it is in, digits when ""
 	make  func(context.Context, *gang, *onchain.Chain, oip.Identity) (miner.Model, error)
 	serve func(context.Context, net.Listener, oip.Identity, miner.Model) error // serveOpenly when nil
 }
@@ -55,7 +56,26 @@ func (r rogue) netuid() uint32 {
 	if r.pins {
 		return pinnedNetuid
 	}
+	for _, b := range branches() {
+		if b.task == r.task {
+			return b.netuid
+		}
+	}
 	return netuid
+}
+
+// others are in the branches: a few for each.
+func others() []rogue {
+	var all []rogue
+	for _, b := range branches() {
+		all = append(all,
+			rogue{name: b.task + "-copier", about: "passes every question on to the best miner", task: b.task, copy: true, make: copier(b.task, word)},
+			rogue{name: b.task + "-parrot", about: "passes on nothing but the best miner's label", task: b.task, copy: true, make: copier(b.task, parroted)},
+			rogue{name: b.task + "-random", about: "random answers", task: b.task, make: always(b.task, guess)},
+			rogue{name: b.task + "-lazy", about: "always the same answer", task: b.task, make: always(b.task, lazy)},
+		)
+	}
+	return all
 }
 
 // sybils is how many uids serve one model.
@@ -63,24 +83,24 @@ const sybils = 10
 
 // Where a model of its own is needed it is one that would earn well: better than the worst honest miner's.
 func rogues() []rogue {
-	return []rogue{
-		{name: "copier", about: "passes every question on to the best miner", copy: true, make: copier(word)},
-		{name: "blurrer", about: "the same, and adds noise of 0.4 % to the answers", copy: true, make: copier(blur)},
-		{name: "parrot", about: "passes on nothing but the best miner's label", open: true, make: copier(parroted)},
+	return append(others(), []rogue{
+		{name: "copier", about: "passes every question on to the best miner", copy: true, make: copier(digits.Name, word)},
+		{name: "blurrer", about: "the same, and adds noise of 0.4 % to the answers", copy: true, make: copier(digits.Name, blur)},
+		{name: "parrot", about: "passes on nothing but the best miner's label", copy: true, make: copier(digits.Name, parroted)},
 		{name: "sybil", about: "ten uids with one model", uids: sybils, grade: "sybil", copy: true, make: own("sybil")},
 		{name: "table", about: "answers what is most like a past challenge", make: tabulator},
 		{name: "twofaced", about: "its good model for validators, guesses for others", grade: "large", make: twoFaced},
 		{name: "slow", about: "a good model that takes a second for each answer", grade: "medium", make: slow},
-		{name: "lazy", about: "always the same answer", make: always(lazy)},
-		{name: "random", about: "random answers", make: always(guess)},
+		{name: "lazy", about: "always the same answer", make: always(digits.Name, lazy)},
+		{name: "random", about: "random answers", make: always(digits.Name, guess)},
 		{name: "offline", about: "a good model, away half of the time", grade: "medium", make: own("offline"), serve: serveAtTimes},
 		{name: "flood", about: "a good model's answers and 8 MiB of zeros", grade: "medium", make: flood},
 		{name: "endless", about: "a good model's answer, over and over without end", grade: "medium", make: own("endless"), serve: serveEndlessly},
 		{name: "drip", about: "a good model's answers, a few bytes at a time", grade: "medium", make: own("drip"), serve: serveInDrips},
-		{name: favourite, about: "random answers, for whom the cabal votes", make: always(guess)},
+		{name: favourite, about: "random answers, for whom the cabal votes", make: always(digits.Name, guess)},
 		{name: halfFloats, about: "the pinned model on half floats", pins: true, make: own(halfFloats)},
 		{name: bytewise, about: "the pinned model on 8-bit integers", pins: true, make: own(bytewise)},
-	}
+	}...)
 }
 
 // Those who serve the pinned model on cheaper numbers.
@@ -92,22 +112,23 @@ const (
 // favourite is the miner of the validators that collude.
 const favourite = "favourite"
 
-// digitsModel has the inputs and outputs of the task.
-type digitsModel struct {
-	run func(ctx context.Context, inputs []models.Tensor) ([]models.Tensor, error)
+// trick answers the questions of a task.
+type trick struct {
+	kind tasks.Kind
+	run  func(ctx context.Context, inputs []models.Tensor) ([]models.Tensor, error)
 }
 
-func (digitsModel) Inputs() []models.TensorSpec  { return digits.Task().Inputs }
-func (digitsModel) Outputs() []models.TensorSpec { return digits.Task().Outputs }
-func (m digitsModel) Run(ctx context.Context, inputs []models.Tensor, _ []string) ([]models.Tensor, error) {
-	if err := models.ValidateInputs(m.Inputs(), inputs, models.Limits{}); err != nil {
+func (t trick) Inputs() []models.TensorSpec  { return t.kind.Task().Inputs }
+func (t trick) Outputs() []models.TensorSpec { return t.kind.Task().Outputs }
+func (t trick) Run(ctx context.Context, inputs []models.Tensor, _ []string) ([]models.Tensor, error) {
+	if err := models.ValidateInputs(t.Inputs(), inputs, models.Limits{}); err != nil {
 		return nil, err
 	}
-	return m.run(ctx, inputs)
+	return t.run(ctx, inputs)
 }
 
-func probabilities(p []float32) []models.Tensor {
-	return []models.Tensor{models.FromFloat32s(digits.OutputName, []int64{1, digits.Classes}, p)}
+func probabilities(kind tasks.Kind, p []float32) []models.Tensor {
+	return []models.Tensor{models.FromFloat32s(kind.Task().Outputs[0].Name, []int64{1, int64(len(p))}, p)}
 }
 
 // load opens a rogue's own model.
@@ -126,20 +147,23 @@ func own(name string) func(context.Context, *gang, *onchain.Chain, oip.Identity)
 	}
 }
 
-func always(answer func() []float32) func(context.Context, *gang, *onchain.Chain, oip.Identity) (miner.Model, error) {
+func always(task string, answer func(classes int) []float32) func(context.Context, *gang, *onchain.Chain, oip.Identity) (miner.Model, error) {
 	return func(context.Context, *gang, *onchain.Chain, oip.Identity) (miner.Model, error) {
-		return digitsModel{func(context.Context, []models.Tensor) ([]models.Tensor, error) { return probabilities(answer()), nil }}, nil
+		kind, err := tasks.ByName(task)
+		return trick{kind, func(context.Context, []models.Tensor) ([]models.Tensor, error) {
+			return probabilities(kind, answer(kind.Classes())), nil
+		}}, err
 	}
 }
 
-func lazy() []float32 {
-	p := make([]float32, digits.Classes)
+func lazy(classes int) []float32 {
+	p := make([]float32, classes)
 	p[7] = 1
 	return p
 }
 
-func guess() []float32 {
-	p := make([]float32, digits.Classes)
+func guess(classes int) []float32 {
+	p := make([]float32, classes)
 	for i := range p {
 		p[i] = rand.Float32()
 	}
@@ -157,8 +181,8 @@ type victim struct {
 	found *metagraph.Endpoint
 }
 
-func (g *gang) victim(chain *onchain.Chain, id oip.Identity) *victim {
-	return &victim{chain: chain, pool: client.NewPool(oip.Dialer{Identity: id}), hotkey: g.Victim, netuid: netuid}
+func (g *gang) victim(task string, chain *onchain.Chain, id oip.Identity) *victim {
+	return &victim{chain: chain, pool: client.NewPool(oip.Dialer{Identity: id}), hotkey: g.Victims[task], netuid: rogue{task: task}.netuid()}
 }
 
 func (v *victim) endpoint(ctx context.Context) (metagraph.Endpoint, error) {
@@ -200,16 +224,17 @@ func (v *victim) ask(ctx context.Context, inputs []models.Tensor) ([]float32, er
 }
 
 // copier is a proxy before another miner, and makes something of its answers.
-func copier(retell func(p []float32) []float32) func(context.Context, *gang, *onchain.Chain, oip.Identity) (miner.Model, error) {
+func copier(task string, retell func(p []float32) []float32) func(context.Context, *gang, *onchain.Chain, oip.Identity) (miner.Model, error) {
 	return func(_ context.Context, g *gang, chain *onchain.Chain, id oip.Identity) (miner.Model, error) {
-		v := g.victim(chain, id)
-		return digitsModel{func(ctx context.Context, inputs []models.Tensor) ([]models.Tensor, error) {
+		v := g.victim(task, chain, id)
+		kind, err := tasks.ByName(task)
+		return trick{kind, func(ctx context.Context, inputs []models.Tensor) ([]models.Tensor, error) {
 			p, err := v.ask(ctx, inputs)
 			if err != nil {
 				return nil, err
 			}
-			return probabilities(retell(p)), nil
-		}}, nil
+			return probabilities(kind, retell(p)), nil
+		}}, err
 	}
 }
 
@@ -252,14 +277,15 @@ func normalized(p []float32) []float32 {
 // that of the most similar.
 func tabulator(ctx context.Context, g *gang, chain *onchain.Chain, id oip.Identity) (miner.Model, error) {
 	t := &table{known: map[[32]byte]int{}, todo: make(chan []models.Tensor, 256)}
-	go t.learn(ctx, g.victim(chain, id))
-	return digitsModel{func(_ context.Context, inputs []models.Tensor) ([]models.Tensor, error) {
+	go t.learn(ctx, g.victim(digits.Name, chain, id))
+	kind, err := tasks.ByName(digits.Name)
+	return trick{kind, func(_ context.Context, inputs []models.Tensor) ([]models.Tensor, error) {
 		select {
 		case t.todo <- []models.Tensor{{Name: inputs[0].Name, Datatype: inputs[0].Datatype, Shape: slices.Clone(inputs[0].Shape), Data: slices.Clone(inputs[0].Data)}}:
 		default: // seen enough for now
 		}
-		return probabilities(t.answer(inputs[0])), nil
-	}}, nil
+		return probabilities(kind, t.answer(inputs[0])), nil
+	}}, err
 }
 
 // tableSize is how many past challenges are kept.
@@ -304,7 +330,7 @@ func (t *table) answer(input models.Tensor) []float32 {
 	}
 	image, err := input.Float32s()
 	if err != nil || len(t.images) == 0 {
-		return guess()
+		return guess(digits.Classes)
 	}
 	best, nearest := 0, float32(0)
 	for i, other := range t.images {
@@ -343,12 +369,13 @@ func twoFaced(ctx context.Context, g *gang, chain *onchain.Chain, _ oip.Identity
 			time.Sleep(time.Second)
 		}
 	}()
-	return digitsModel{func(ctx context.Context, inputs []models.Tensor) ([]models.Tensor, error) {
+	kind, err := tasks.ByName(digits.Name)
+	return trick{kind, func(ctx context.Context, inputs []models.Tensor) ([]models.Tensor, error) {
 		if (*validators.Load())[callerOf(ctx)] {
 			return good.Run(ctx, inputs, nil)
 		}
-		return probabilities(guess()), nil
-	}}, nil
+		return probabilities(kind, guess(kind.Classes())), nil
+	}}, err
 }
 
 // callerOf is the account at the other end, "" for a stranger.
@@ -369,14 +396,15 @@ func slow(ctx context.Context, g *gang, _ *onchain.Chain, _ oip.Identity) (miner
 	if err != nil {
 		return nil, err
 	}
-	return digitsModel{func(ctx context.Context, inputs []models.Tensor) ([]models.Tensor, error) {
+	kind, err := tasks.ByName(digits.Name)
+	return trick{kind, func(ctx context.Context, inputs []models.Tensor) ([]models.Tensor, error) {
 		select {
 		case <-time.After(time.Second):
 			return good.Run(ctx, inputs, nil)
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		}
-	}}, nil
+	}}, err
 }
 
 func flood(ctx context.Context, g *gang, _ *onchain.Chain, _ oip.Identity) (miner.Model, error) {
@@ -385,10 +413,11 @@ func flood(ctx context.Context, g *gang, _ *onchain.Chain, _ oip.Identity) (mine
 		return nil, err
 	}
 	water := models.Tensor{Name: "water", Datatype: models.UINT8, Shape: []int64{8 << 20}, Data: make([]byte, 8<<20)}
-	return digitsModel{func(ctx context.Context, inputs []models.Tensor) ([]models.Tensor, error) {
+	kind, err := tasks.ByName(digits.Name)
+	return trick{kind, func(ctx context.Context, inputs []models.Tensor) ([]models.Tensor, error) {
 		answer, err := good.Run(ctx, inputs, nil)
 		return append(answer, water), err
-	}}, nil
+	}}, err
 }
 
 // awayFor is how long one that is offline at times is there, and then away.

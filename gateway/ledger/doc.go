@@ -4,7 +4,7 @@
 // knows of the call when it starts again:
 //
 //	book, err := ledger.Open("ledger", ledger.Options{})
-//	hold, err := book.Begin(ledger.Account{KeyID: key.ID, Key: key.Name, Total: key.BudgetTotal, Day: key.BudgetDay}, limit)
+//	hold, err := book.Begin(ledger.Account{KeyID: key.ID, Key: key.Name, Total: key.BudgetTotal, Day: key.BudgetDay}, limit, limit)
 //	...                                  // ErrBudget: the call may not be made
 //	err = hold.Settle(ledger.Entry{Netuid: 1, UID: 3, Charged: 120, Status: "OK", ...})
 //

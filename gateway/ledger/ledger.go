@@ -244,60 +244,81 @@ func (a *account) today(day int64) uint64 {
 	return a.Today
 }
 
-// Hold is money that was set aside for one request. It must be settled.
+// Hold is money that was set aside for one request. It must be settled, or entered and freed. It is safe for concurrent
+// use.
 type Hold struct {
 	ledger *Ledger
 	opened
-	once sync.Once
+	left uint64 // of what was set aside
 }
 
 // Seq is the request's number.
 func (h *Hold) Seq() uint64 { return h.opened.Seq }
 
-// Begin sets limit nplx aside, all that a request may cost. It fails with ErrBudget where the account has less left, and
-// with ErrWrite where the ledger cannot be written: nothing may be spent then.
-func (l *Ledger) Begin(who Account, limit uint64) (*Hold, error) {
+// Limit is what was set aside, nplx.
+func (h *Hold) Limit() uint64 { return h.opened.Limit }
+
+// Begin sets money aside for a request: most nplx, or what is left of the budget where that is less, but not less than
+// least. It fails with ErrBudget where there is not so much left, and with ErrWrite where the ledger cannot be written:
+// nothing may be spent then.
+func (l *Ledger) Begin(who Account, least, most uint64) (*Hold, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	now := l.now()
 	a := l.account(who.KeyID)
-	if who.Total > 0 && add(add(a.Total, a.held), limit) > who.Total {
-		return nil, fmt.Errorf("%w: key %q may spend %d nplx in all, has spent %d and set %d aside, and this call may cost %d", ErrBudget, who.Key, who.Total, a.Total, a.held, limit)
+	left, err := a.left(who, dayOf(now))
+	if least > left {
+		return nil, fmt.Errorf("%w, and this call may cost %d", err, least)
 	}
-	if today := a.today(dayOf(now)); who.Day > 0 && add(add(today, a.held), limit) > who.Day {
-		return nil, fmt.Errorf("%w: key %q may spend %d nplx a day, has spent %d today and set %d aside, and this call may cost %d; a new day begins at 00:00 UTC", ErrBudget, who.Key, who.Day, today, a.held, limit)
-	}
-	o := opened{Seq: l.next, Time: now, Key: who.Key, KeyID: who.KeyID, Limit: limit}
+	o := opened{Seq: l.next, Time: now, Key: who.Key, KeyID: who.KeyID, Limit: min(most, left)}
 	if err := l.write(record{Open: &o}); err != nil {
 		return nil, err
 	}
 	l.next++
-	a.held = add(a.held, limit)
+	a.held = add(a.held, o.Limit)
 	l.open[o.Seq] = o
-	return &Hold{ledger: l, opened: o}, nil
+	return &Hold{ledger: l, opened: o, left: o.Limit}, nil
 }
 
-// Settle puts what the request came to into the ledger and frees what was set aside. Sequence number, key and time are
-// filled in. A hold is settled once, whatever is called later. An error wraps ErrWrite: the entries count, and are
-// written as soon as the disk takes them.
+// left is how much may still be set aside, and what to say where that is too little.
+func (a *account) left(who Account, day int64) (uint64, error) {
+	left, err := uint64(1<<64-1), error(nil)
+	if used := add(a.Total, a.held); who.Total > 0 {
+		left = who.Total - min(who.Total, used)
+		err = fmt.Errorf("%w: key %q may spend %d nplx in all, has spent %d and set %d aside for calls in hand", ErrBudget, who.Key, who.Total, a.Total, a.held)
+	}
+	if used := add(a.today(day), a.held); who.Day > 0 && who.Day-min(who.Day, used) < left {
+		left = who.Day - min(who.Day, used)
+		err = fmt.Errorf("%w: key %q may spend %d nplx a day, has spent %d today and set %d aside for calls in hand; a new day begins at 00:00 UTC", ErrBudget, who.Key, who.Day, a.today(day), a.held)
+	}
+	return left, err
+}
+
+// Settle puts what the request came to into the ledger and frees what was set aside: Enter, then Free.
 func (h *Hold) Settle(entries ...Entry) error {
-	var err error
-	h.once.Do(func() { err = h.ledger.settle(h.opened, entries) })
-	return err
+	defer h.Free()
+	return h.Enter(entries...)
 }
 
-func (l *Ledger) settle(o opened, entries []Entry) error {
+// Enter puts into the ledger what the request came to so far; what is left of the sum set aside stays so until Free.
+// Sequence number, key and time are filled in. An error wraps ErrWrite: the entries count, and are written as soon as the
+// disk takes them.
+func (h *Hold) Enter(entries ...Entry) error {
+	l := h.ledger
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	a := l.account(o.KeyID)
-	a.held -= min(a.held, o.Limit)
+	a := l.account(h.KeyID)
 	now := l.now()
 	for i := range entries {
-		entries[i].Seq, entries[i].Time, entries[i].Key, entries[i].KeyID = o.Seq, now, o.Key, o.KeyID
-		a.spend(entries[i])
+		e := &entries[i]
+		e.Seq, e.Time, e.Key, e.KeyID = h.opened.Seq, now, h.Key, h.KeyID
+		a.spend(*e)
+		used := min(h.left, add(e.Charged, e.Uncertain))
+		h.left -= used
+		a.held -= used
 	}
-	delete(l.open, o.Seq)
-	line, err := record{Close: &closed{Seq: o.Seq, Entries: entries}}.encode()
+	delete(l.open, h.opened.Seq)
+	line, err := record{Close: &closed{Seq: h.opened.Seq, Entries: entries}}.encode()
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrWrite, err)
 	}
@@ -309,6 +330,14 @@ func (l *Ledger) settle(o opened, entries []Entry) error {
 		return l.rotate()
 	}
 	return nil
+}
+
+// Free frees what is still set aside. Freeing twice does nothing.
+func (h *Hold) Free() {
+	h.ledger.mu.Lock()
+	defer h.ledger.mu.Unlock()
+	h.ledger.account(h.KeyID).held -= h.left
+	h.left = 0
 }
 
 // write adds a record to the last segment. The caller holds the lock.
@@ -459,6 +488,9 @@ func (l *Ledger) Spent(keyID string) Spent {
 func (l *Ledger) Ready() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.closed {
+		return fmt.Errorf("%w: closed", ErrWrite)
+	}
 	return l.save()
 }
 
@@ -475,4 +507,26 @@ func (l *Ledger) Close() error {
 	close(l.stop)
 	l.synced.Wait()
 	return errors.Join(err, l.file.Sync(), l.release())
+}
+
+// Sums returns what each key has spent, by its id, as the ledger in a folder has it, which may be open.
+func Sums(folder string, now time.Time) (map[string]Spent, error) {
+	paths, err := segments(folder)
+	if err != nil || len(paths) == 0 {
+		return nil, err
+	}
+	l := &Ledger{folder: folder, accounts: map[string]*account{}, open: map[uint64]opened{}}
+	if _, err := scan(paths[len(paths)-1], l.replay); err != nil {
+		return nil, err
+	}
+	out := map[string]Spent{}
+	for id, a := range l.accounts {
+		out[id] = Spent{Total: a.Total, Today: a.today(dayOf(now))}
+	}
+	for _, o := range l.open {
+		s := out[o.KeyID]
+		s.Held = add(s.Held, o.Limit)
+		out[o.KeyID] = s
+	}
+	return out, nil
 }

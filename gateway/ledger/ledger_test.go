@@ -40,14 +40,14 @@ func TestACallIsSetAsideAndSettled(t *testing.T) {
 	folder := t.TempDir()
 	l := open(t, folder, Options{})
 	who := Account{KeyID: "1", Key: "web", Total: 100, Day: 60}
-	hold, err := l.Begin(who, 40)
+	hold, err := l.Begin(who, 40, 40)
 	require.NoError(t, err)
 	require.Equal(t, Spent{Held: 40}, l.Spent("1"))
-	_, err = l.Begin(who, 21)
+	_, err = l.Begin(who, 21, 21)
 	require.ErrorIs(t, err, ErrBudget, "what is set aside counts")
 	require.ErrorContains(t, err, "00:00 UTC")
 	require.NoError(t, hold.Settle(Entry{Netuid: 1, UID: 3, Charged: 10, Status: "OK"}, Entry{Netuid: 1, UID: 4, Uncertain: 5, Status: "UNAVAILABLE"}))
-	require.NoError(t, hold.Settle(Entry{Charged: 10}), "the second time does nothing")
+	hold.Free()
 	require.Equal(t, Spent{Total: 15, Today: 15}, l.Spent("1"))
 	list := all(t, folder, Filter{})
 	require.Len(t, list, 2)
@@ -56,12 +56,35 @@ func TestACallIsSetAsideAndSettled(t *testing.T) {
 	require.WithinDuration(t, time.Now(), list[0].Time, time.Minute)
 }
 
+// What is left is given to a call that takes less than it asked for, and what comes to light later still finds the money
+// that was set aside for it.
+func TestTheLastOfABudget(t *testing.T) {
+	folder := t.TempDir()
+	l := open(t, folder, Options{})
+	who := Account{KeyID: "1", Key: "web", Total: 100}
+	hold, err := l.Begin(who, 1, 300)
+	require.NoError(t, err)
+	require.Equal(t, uint64(100), hold.Limit())
+	_, err = l.Begin(who, 1, 1)
+	require.ErrorIs(t, err, ErrBudget)
+	_, err = l.Begin(who, 0, 1)
+	require.NoError(t, err, "what costs nothing is always affordable")
+	require.NoError(t, hold.Enter(Entry{Charged: 30}))
+	require.Equal(t, Spent{Total: 30, Today: 30, Held: 70}, l.Spent("1"))
+	require.NoError(t, hold.Enter(Entry{Uncertain: 20}))
+	require.Equal(t, Spent{Total: 50, Today: 50, Held: 50}, l.Spent("1"))
+	hold.Free()
+	hold.Free()
+	require.Equal(t, Spent{Total: 50, Today: 50}, l.Spent("1"))
+	require.Len(t, all(t, folder, Filter{}), 2)
+}
+
 func TestADayEndsAtMidnightUTC(t *testing.T) {
 	now := time.Date(2026, 5, 1, 23, 59, 0, 0, time.FixedZone("east", 7200)) // 21:59 UTC
 	l := open(t, t.TempDir(), Options{Now: func() time.Time { return now }})
 	who := Account{KeyID: "1", Key: "web", Total: 100, Day: 50}
 	spend := func(n uint64) error {
-		hold, err := l.Begin(who, n)
+		hold, err := l.Begin(who, n, n)
 		if err == nil {
 			err = hold.Settle(Entry{Charged: n})
 		}
@@ -91,7 +114,7 @@ func TestManyCallsNeverOverspend(t *testing.T) {
 			random := rand.New(rand.NewPCG(uint64(worker), 1))
 			for range 50 {
 				limit := 1 + random.Uint64N(20)
-				hold, err := l.Begin(who, limit)
+				hold, err := l.Begin(who, limit, limit)
 				if err != nil {
 					refused.Add(1)
 					continue
@@ -128,7 +151,8 @@ func TestSumsSurvive(t *testing.T) {
 		var holds []*Hold
 		rt.Repeat(map[string]func(*rapid.T){
 			"begin": func(rt *rapid.T) {
-				h, err := l.Begin(Account{KeyID: rapid.SampledFrom([]string{"a", "b", "c"}).Draw(rt, "key")}, rapid.Uint64Range(0, 1000).Draw(rt, "limit"))
+				limit := rapid.Uint64Range(0, 1000).Draw(rt, "limit")
+				h, err := l.Begin(Account{KeyID: rapid.SampledFrom([]string{"a", "b", "c"}).Draw(rt, "key")}, limit, limit)
 				require.NoError(rt, err)
 				holds = append(holds, h)
 			},
@@ -138,7 +162,7 @@ func TestSumsSurvive(t *testing.T) {
 				}
 				h := holds[0]
 				holds = holds[1:]
-				cost := rapid.Uint64Range(0, h.Limit).Draw(rt, "cost")
+				cost := rapid.Uint64Range(0, h.Limit()).Draw(rt, "cost")
 				want[h.KeyID] += cost
 				calls++
 				require.NoError(rt, h.Settle(Entry{Charged: cost}))
@@ -146,7 +170,7 @@ func TestSumsSurvive(t *testing.T) {
 			"reopen": func(rt *rapid.T) {
 				require.NoError(rt, l.Close())
 				for _, h := range holds { // as a crash leaves them
-					want[h.KeyID] += h.Limit
+					want[h.KeyID] += h.Limit()
 					calls++
 				}
 				holds = nil
@@ -169,7 +193,7 @@ func TestATornLineIsCutOff(t *testing.T) {
 	folder := t.TempDir()
 	l := open(t, folder, Options{})
 	for i := range 3 {
-		hold, err := l.Begin(Account{KeyID: "1", Key: "web"}, 100)
+		hold, err := l.Begin(Account{KeyID: "1", Key: "web"}, 100, 100)
 		require.NoError(t, err)
 		require.NoError(t, hold.Settle(Entry{Charged: uint64(10 + i)}))
 	}
@@ -192,7 +216,7 @@ func TestATornLineIsCutOff(t *testing.T) {
 			want += 100 // begun, and nobody knows how it ended
 		}
 		require.Equal(t, want, again.Spent("1").Total, "cut after %d bytes", cut)
-		hold, err := again.Begin(Account{KeyID: "1"}, 1)
+		hold, err := again.Begin(Account{KeyID: "1"}, 1, 1)
 		require.NoError(t, err)
 		require.NoError(t, hold.Settle(Entry{Charged: 1}))
 		require.NoError(t, again.Close())
@@ -205,7 +229,7 @@ func TestDamageIsFound(t *testing.T) {
 	folder := t.TempDir()
 	l := open(t, folder, Options{})
 	for range 3 {
-		hold, err := l.Begin(Account{KeyID: "1"}, 100)
+		hold, err := l.Begin(Account{KeyID: "1"}, 100, 100)
 		require.NoError(t, err)
 		require.NoError(t, hold.Settle(Entry{Charged: 7}))
 	}
@@ -233,7 +257,7 @@ func TestOldSegmentsGoAndSumsStay(t *testing.T) {
 	folder := t.TempDir()
 	l := open(t, folder, Options{SegmentBytes: 2 << 10, MaxBytes: 8 << 10})
 	for range 300 {
-		hold, err := l.Begin(Account{KeyID: "1", Key: "web"}, 5)
+		hold, err := l.Begin(Account{KeyID: "1", Key: "web"}, 5, 5)
 		require.NoError(t, err)
 		require.NoError(t, hold.Settle(Entry{Charged: 5, Model: "digits", Status: "OK"}))
 	}
@@ -259,7 +283,7 @@ func TestOldSegmentsGoAndSumsStay(t *testing.T) {
 func TestWhatTheDiskDoesNotTakeIsWrittenLater(t *testing.T) {
 	folder := t.TempDir()
 	l := open(t, folder, Options{Sync: time.Hour})
-	hold, err := l.Begin(Account{KeyID: "1"}, 100)
+	hold, err := l.Begin(Account{KeyID: "1"}, 100, 100)
 	require.NoError(t, err)
 	good := l.file
 	paths, err := segments(folder)
@@ -269,7 +293,7 @@ func TestWhatTheDiskDoesNotTakeIsWrittenLater(t *testing.T) {
 	l.file = full
 	require.ErrorIs(t, hold.Settle(Entry{Charged: 60}), ErrWrite)
 	require.Equal(t, uint64(60), l.Spent("1").Total, "it counts all the same")
-	_, err = l.Begin(Account{KeyID: "1"}, 1)
+	_, err = l.Begin(Account{KeyID: "1"}, 1, 1)
 	require.ErrorIs(t, err, ErrWrite)
 	require.ErrorIs(t, l.Ready(), ErrWrite)
 	require.NoError(t, full.Close())
@@ -283,7 +307,7 @@ func TestExport(t *testing.T) {
 	now := time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)
 	l := open(t, folder, Options{Now: func() time.Time { return now }})
 	for i, key := range []string{"web", "batch", "web"} {
-		hold, err := l.Begin(Account{KeyID: "id-" + key, Key: key}, 100)
+		hold, err := l.Begin(Account{KeyID: "id-" + key, Key: key}, 100, 100)
 		require.NoError(t, err)
 		require.NoError(t, hold.Settle(Entry{Model: "=cmd()", Netuid: 2, UID: 7, Hotkey: "plx1h", Channel: 5, Lane: 1, Charged: uint64(i + 1), Latency: 900, Status: "OK", BytesIn: 3136, BytesOut: 40}))
 		now = now.Add(time.Hour)
@@ -335,7 +359,7 @@ func spendForever(folder string) {
 		panic(err)
 	}
 	for i := uint64(1); ; i++ {
-		hold, err := l.Begin(Account{KeyID: "1", Key: "web"}, 10)
+		hold, err := l.Begin(Account{KeyID: "1", Key: "web"}, 10, 10)
 		if err != nil {
 			panic(err)
 		}
@@ -412,7 +436,7 @@ func BenchmarkBeginSettle(b *testing.B) {
 	l := open(b, b.TempDir(), Options{})
 	b.ReportAllocs()
 	for b.Loop() {
-		hold, err := l.Begin(Account{KeyID: "1", Key: "web"}, 10)
+		hold, err := l.Begin(Account{KeyID: "1", Key: "web"}, 10, 10)
 		if err != nil {
 			b.Fatal(err)
 		}

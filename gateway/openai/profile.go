@@ -47,7 +47,7 @@ func NewProfile(model string, inputs, outputs []models.TensorSpec, s Settings) (
 			"model %q takes no texts but %v: call it over the Open Inference Protocol, /v2/models/%s/infer", model, inputs, model)
 	}
 	p.classes = find(outputs, or(s.Classification, text.OutputName), matrix)
-	p.embedding = find(outputs, or(s.Embedding, "embedding"), matrix)
+	p.embedding = find(outputs, or(s.Embedding, text.EmbeddingName), matrix)
 	p.generation = find(outputs, or(s.Generation, "text_output"), writes)
 	if p.classes != nil {
 		p.label(inputs, outputs)

@@ -4,11 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"time"
 
 	"google.golang.org/grpc/codes"
 
+	"github.com/plexusnet/plexus/client/oip"
 	"github.com/plexusnet/plexus/payment"
 )
 
@@ -95,32 +95,29 @@ func (t *Till) sighted() error {
 // open refuses a channel that ends too soon, by what the chain says or is asked now.
 func (t *Till) open(ctx context.Context, c *channel) error {
 	height := t.height.Load()
-	age, end, collected := c.state(height)
+	old, end, collected := t.state(c, height)
 	closing := height+t.cfg.Margin >= end
-	if age > t.stale() || closing && !c.justAsked() {
+	if old || closing && !c.justAsked() {
 		if err := t.refresh(ctx, c.id); err != nil {
 			return t.lost(ctx, c.id, err)
 		}
-		_, end, collected = c.state(height)
+		_, end, collected = t.state(c, height)
 		closing = height+t.cfg.Margin >= end
 	}
 	if !closing && !collected {
 		return nil
 	}
-	return &Refusal{Code: codes.FailedPrecondition, Reason: ReasonClosing,
+	return &Refusal{Code: codes.FailedPrecondition, Reason: oip.ReasonChannelClosing,
 		Metadata: map[string]string{"end": decimal(end), "height": decimal(height), "margin": decimal(t.cfg.Margin)},
 		Message: fmt.Sprintf("channel %d ends at height %d, now is %d: this miner stops %d blocks before the end; open another, or move its expiry",
 			c.id, end, height, t.cfg.Margin)}
 }
 
-// state returns how many blocks ago the channel was read, and what of it decides who is let in.
-func (c *channel) state(height uint64) (age, end uint64, collected bool) {
+// state returns what decides who is let in, and whether that was read too long ago to go by it.
+func (t *Till) state(c *channel, height uint64) (old bool, end uint64, collected bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.seen == 0 {
-		return math.MaxUint64, c.known.End(), c.collected
-	}
-	return height - min(height, c.seen), c.known.End(), c.collected
+	return c.seen == 0 || height > add(c.seen, t.stale(c)), c.known.End(), c.collected
 }
 
 func (c *channel) justAsked() bool {
@@ -135,12 +132,12 @@ func (t *Till) take(ctx context.Context, c *channel, o Offer) error {
 	if v.Channel != o.Channel || v.Lane != o.Lane {
 		return BadVoucher(fmt.Errorf("it is of lane %d/%d, the request is on %d/%d: %w", v.Channel, v.Lane, o.Channel, o.Lane, payment.ErrWrongChannel))
 	}
-	err := t.redeemed(c, v)
+	err := t.accept(c, v)
 	if errors.Is(err, payment.ErrOverspent) && !c.justAsked() { // there may be more in the channel by now
 		if err := t.refresh(ctx, c.id); err != nil {
 			return t.lost(ctx, c.id, err)
 		}
-		err = t.redeemed(c, v)
+		err = t.accept(c, v)
 	}
 	var refusal *Refusal
 	switch {
@@ -151,26 +148,32 @@ func (t *Till) take(ctx context.Context, c *channel, o Offer) error {
 	}
 }
 
-// redeemed redeems a voucher on the shadow of the channel, as the chain will, and has it stored.
-func (t *Till) redeemed(c *channel, v payment.Voucher) error {
-	c.vouchers.Lock()
-	defer c.vouchers.Unlock()
-	stands := c.shadow.Lane(v.Lane)
-	if v.Nonce <= stands.Nonce && v.Amount <= stands.Redeemed && (v.Nonce == stands.Nonce) == (v.Amount == stands.Redeemed) {
-		return nil // seen before, or overtaken by a later one
+// accept takes a voucher that the chain would redeem, and has it stored. Its signature is verified while others use the
+// channel.
+func (t *Till) accept(c *channel, v payment.Voucher) error {
+	height := t.height.Load()
+	c.mu.Lock()
+	known, err := c.fits(v, height)
+	first := c.standing(v.Lane).signed == 0
+	c.mu.Unlock()
+	if known || err != nil {
+		return err
 	}
-	if stands.Nonce == 0 {
+	if first {
 		if err := t.room(c, v.Lane); err != nil {
 			return err
 		}
 	}
-	if _, err := c.shadow.Redeem(t.cfg.ChainID, t.height.Load(), v, t.terms.Load().MaxLanes); err != nil {
+	if err := c.verifier.verify(t.cfg.ChainID, c.key, v); err != nil {
 		return err
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.gone {
 		return t.forgotten(c)
+	}
+	if known, err := c.fits(v, height); known || err != nil {
+		return err // another came in between
 	}
 	l := c.lanes[v.Lane]
 	if l == nil {
@@ -253,7 +256,7 @@ func (t *Till) reserve(c *channel, o Offer) (*Sale, error) {
 func (t *Till) tooLow(limit, least uint64) *Refusal {
 	metadata := PriceMetadata(t.cfg.Price)
 	metadata["minimum"] = decimal(least)
-	return &Refusal{Code: codes.FailedPrecondition, Reason: ReasonLimit, Metadata: metadata,
+	return &Refusal{Code: codes.FailedPrecondition, Reason: oip.ReasonLimitTooLow, Metadata: metadata,
 		Message: fmt.Sprintf("the limit is %d nplx; request and input alone cost %d", limit, least)}
 }
 

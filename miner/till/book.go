@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"crypto/ed25519"
 	"crypto/subtle"
+	"fmt"
 	"slices"
 	"sync"
 	"time"
@@ -11,19 +12,16 @@ import (
 	"github.com/plexusnet/plexus/payment"
 )
 
-// channel is what the till knows of a channel. Locks are taken in the order vouchers, mu.
+// channel is what the till knows of a channel.
 type channel struct {
-	id    uint64
-	payer string
-	key   ed25519.PublicKey
-
-	// vouchers is held while a voucher is looked at, which takes long; requests without one go on meanwhile.
-	vouchers sync.Mutex
-	shadow   payment.Channel // the channel as if all vouchers in hand were redeemed
+	id       uint64
+	payer    string
+	key      ed25519.PublicKey
+	verifier verifier
 
 	mu        sync.Mutex
-	known     Channel   // as it was on the chain at height seen
-	seen      uint64    // 0: not since the program started
+	known     Channel   // as it was on the chain
+	seen      uint64    // at which height; 0: not since the program started
 	asked     time.Time // when that was
 	lanes     map[uint32]*lane
 	kept      bool // it has a place in the store
@@ -69,17 +67,15 @@ func (c *channel) spendableBy(who Caller) bool {
 	return len(who.NodeKey) > 0 && subtle.ConstantTimeCompare(who.NodeKey, c.key) == 1
 }
 
-// update takes in how the channel stands on the chain at a height or later.
-func (c *channel) update(known Channel, height uint64) {
-	c.vouchers.Lock()
-	defer c.vouchers.Unlock()
+// update takes in how the channel stands on the chain.
+func (c *channel) update(known Channel) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.seen > height {
+	if c.seen > known.Height {
 		return // an answer that was overtaken
 	}
 	c.moved = c.moved || known.Deposit != c.known.Deposit || known.Redeemed != c.known.Redeemed || known.End() != c.known.End()
-	c.known, c.seen, c.asked = known, height, time.Now()
+	c.known, c.seen, c.asked = known, known.Height, time.Now()
 	for _, on := range known.Lanes {
 		l := c.lanes[on.ID]
 		if l == nil { // what was redeemed without this till's knowledge was owed, for all it knows
@@ -89,23 +85,34 @@ func (c *channel) update(known Channel, height uint64) {
 		l.redeemed, l.settled = max(l.redeemed, on.Redeemed), max(l.settled, on.Nonce)
 		l.signed, l.nonce = max(l.signed, on.Redeemed), max(l.nonce, on.Nonce)
 	}
-	c.shadow = c.asIfRedeemed()
 }
 
-// asIfRedeemed returns the channel with all vouchers in hand redeemed. The caller holds both locks.
-func (c *channel) asIfRedeemed() payment.Channel {
-	shadow := c.known.Channel
-	shadow.Lanes, shadow.Redeemed = nil, 0
-	for _, l := range c.lanes {
-		if l.signed == 0 {
-			continue
+// fits says, as payment.Channel.Redeem does, whether a voucher can be redeemed of the channel if all vouchers in hand are
+// redeemed before. known reports one that brings nothing new, because it comes again or was overtaken by a later one. The
+// signature is another matter. The caller holds mu.
+func (c *channel) fits(v payment.Voucher, height uint64) (known bool, err error) {
+	l, total, used := c.standing(v.Lane), uint64(0), 0
+	for _, one := range c.lanes {
+		if one.signed > 0 {
+			total = add(total, one.signed)
+			used++
 		}
-		shadow.Lanes = append(shadow.Lanes, payment.Lane{ID: l.id, Nonce: l.nonce, Redeemed: l.signed})
-		shadow.Redeemed = add(shadow.Redeemed, l.signed)
 	}
-	slices.SortFunc(shadow.Lanes, func(a, b payment.Lane) int { return cmp.Compare(a.ID, b.ID) })
-	shadow.Deposit = max(shadow.Deposit, shadow.Redeemed) // a channel that was collected keeps no more than was redeemed
-	return shadow
+	deposit := c.known.Deposit
+	switch end := c.known.End(); {
+	case v.Nonce <= l.nonce && v.Amount <= l.signed && (v.Nonce == l.nonce) == (v.Amount == l.signed):
+		return true, nil
+	case height >= end:
+		return false, fmt.Errorf("channel %d ended at height %d, now is %d: %w", c.id, end, height, payment.ErrClosed)
+	case v.Nonce <= l.nonce || v.Amount <= l.signed:
+		return false, fmt.Errorf("lane %d stands at nonce %d and %d nplx, voucher at nonce %d and %d nplx: %w",
+			v.Lane, l.nonce, l.signed, v.Nonce, v.Amount, payment.ErrReplayed)
+	case v.Amount-l.signed > deposit-min(deposit, total):
+		return false, fmt.Errorf("voucher adds %d nplx, %d of the deposit of %d are signed for: %w", v.Amount-l.signed, total, deposit, payment.ErrOverspent)
+	case l.signed == 0 && used >= c.known.MaxLanes:
+		return false, fmt.Errorf("lane %d would be one more than %d: %w", v.Lane, c.known.MaxLanes, payment.ErrTooManyLanes)
+	}
+	return false, nil
 }
 
 // keep gives the channel a place in the store, and reports whether it had none. The caller holds mu.

@@ -23,8 +23,8 @@
 // serves all that wait for one. What is owed is written along with vouchers and, in between, once in FlushInterval; after
 // a crash it is what was written, so that at most what the last voucher signs ahead is lost, and never a voucher.
 //
-// What a till accepts, the chain will pay: it judges vouchers by payment.Channel.Redeem on a copy of the channel in which
-// all vouchers in hand are redeemed already. It lets nobody in on a channel that ends within Margin blocks, so that the
+// What a till accepts, the chain will pay: it judges a voucher as payment.Channel.Redeem will when all vouchers in hand are
+// redeemed before. It lets nobody in on a channel that ends within Margin blocks, so that the
 // last vouchers can be redeemed before that; from then on Run redeems whatever it holds, and says aloud when it is late.
 //
 // The rules of channels, vouchers and charges are package payment's (docs/protocol.md section 8). A till is the only one

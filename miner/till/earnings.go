@@ -66,7 +66,8 @@ func sumUp(channels []*channel, gone past) Earnings {
 	e := Earnings{Lanes: []LaneEarnings{}, Ended: gone, Signed: gone.Signed, Owed: gone.Owed, Redeemed: gone.Redeemed, Lost: gone.Lost}
 	for _, c := range channels {
 		c.mu.Lock()
-		if c.late {
+		late := c.late && c.pending() > 0
+		if late {
 			e.Late++
 		}
 		for _, id := range slices.Sorted(maps.Keys(c.lanes)) {
@@ -76,7 +77,7 @@ func sumUp(channels []*channel, gone past) Earnings {
 			}
 			e.Lanes = append(e.Lanes, LaneEarnings{Channel: c.id, Lane: id, Payer: c.payer, Nonce: l.nonce, Signed: l.signed, Owed: l.owed,
 				Reserved: l.reserved, Redeemed: l.redeemed, Pending: l.pending(), Deposit: c.known.Deposit, Ends: c.known.End(),
-				Closing: c.known.ClosesAt != 0, Late: c.late})
+				Closing: c.known.ClosesAt != 0, Late: late})
 			e.Signed, e.Owed = add(e.Signed, l.signed), add(e.Owed, l.owed)
 			e.Redeemed, e.Pending = add(e.Redeemed, l.redeemed), add(e.Pending, l.pending())
 		}

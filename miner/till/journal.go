@@ -12,9 +12,9 @@ import (
 // journal brings changed lanes to disk, many in one transaction. What somebody waits for is written as soon as the disk
 // is free; the rest with it, or once in the interval.
 type journal struct {
-	store    *store
-	interval time.Duration // between writes that nobody waits for
-	gather   time.Duration // what a write waits for others, where there are others
+	commit   func([]record) error // brings records to disk, all or none
+	interval time.Duration        // between writes that nobody waits for
+	gather   time.Duration        // what a write waits for others, where there are others
 	log      *slog.Logger
 	wrote    func(lanes int, took time.Duration, err error)
 
@@ -47,7 +47,7 @@ func (b *batch) settled() bool {
 }
 
 func newJournal(s *store, interval, gather time.Duration, log *slog.Logger) *journal {
-	return &journal{store: s, interval: interval, gather: gather, log: log, wake: make(chan struct{}, 1)}
+	return &journal{commit: s.save, interval: interval, gather: gather, log: log, wake: make(chan struct{}, 1)}
 }
 
 // note has a lane written some time soon. The caller holds the channel's mu.
@@ -84,7 +84,7 @@ func (j *journal) press(l *lane) *batch {
 func (j *journal) run(ctx context.Context) {
 	tick := time.NewTicker(j.interval)
 	defer tick.Stop()
-	crowd := false
+	var next time.Time
 	for {
 		select {
 		case <-ctx.Done():
@@ -92,12 +92,15 @@ func (j *journal) run(ctx context.Context) {
 			return
 		case <-tick.C:
 		case <-j.wake:
-			if crowd { // whoever comes within this time costs no fsync of his own
-				pause(ctx, j.gather)
+			if wait := time.Until(next); wait > 0 { // whoever comes within this time costs no fsync of his own
+				pause(ctx, wait)
 			}
 		}
 		served, err := j.write()
-		crowd = served > 1
+		next = time.Time{}
+		if served > 1 {
+			next = time.Now().Add(j.gather)
+		}
 		if err != nil {
 			j.log.Error("vouchers cannot be kept: paid requests are refused until they can", "error", err)
 			pause(ctx, j.interval)
@@ -147,7 +150,7 @@ func (j *journal) save(lanes []*lane) error {
 			return fmt.Errorf("lane %d/%d: %w", l.channel.id, l.id, err)
 		}
 	}
-	return j.store.save(records)
+	return j.commit(records)
 }
 
 // forget removes channels and their lanes from the store, and writes the totals of those that ended.
@@ -168,7 +171,7 @@ func (j *journal) forget(channels []*channel, totals past) error {
 		}
 		c.mu.Unlock()
 	}
-	err = j.store.save(records)
+	err = j.commit(records)
 	if err != nil {
 		for _, c := range channels {
 			c.mu.Lock()

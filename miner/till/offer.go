@@ -8,25 +8,8 @@ import (
 
 	"google.golang.org/grpc/codes"
 
+	"github.com/plexusnet/plexus/client/oip"
 	"github.com/plexusnet/plexus/payment"
-)
-
-// What a request brings, and its answer takes back, as gRPC metadata. The trailers come with errors too.
-const (
-	KeyChannel = "plexus-channel"     // "<channel>/<lane>"
-	KeyLimit   = "plexus-limit"       // the most nplx that the request may cost
-	KeyVoucher = "plexus-voucher-bin" // payment.Voucher.MarshalBinary, only when there is a new one
-	KeyCharged = "plexus-charged"     // trailer: nplx of this request
-	KeyOwed    = "plexus-owed"        // trailer: nplx of the lane, cumulative
-)
-
-// The same as headers of REST; the voucher in base64.
-const (
-	HeaderChannel = "Plexus-Channel"
-	HeaderLimit   = "Plexus-Limit"
-	HeaderVoucher = "Plexus-Voucher"
-	HeaderCharged = "Plexus-Charged"
-	HeaderOwed    = "Plexus-Owed"
 )
 
 // Caller is who asks, as its connection has proved. The zero value is nobody in particular, and may spend nothing.
@@ -50,11 +33,11 @@ func ParseOffer(channel, limit string, voucher []byte) (Offer, error) {
 	c, errChannel := strconv.ParseUint(id, 10, 64)
 	l, errLane := strconv.ParseUint(lane, 10, 32)
 	if !ok || errChannel != nil || errLane != nil {
-		return o, malformed("%s is %.64q, want <channel>/<lane>", KeyChannel, channel)
+		return o, malformed("%s is %.64q, want <channel>/<lane>", oip.HeaderChannel, channel)
 	}
 	most, err := strconv.ParseUint(limit, 10, 64)
 	if err != nil {
-		return o, malformed("%s is %.64q, want the most nplx that the request may cost", KeyLimit, limit)
+		return o, malformed("%s is %.64q, want the most nplx that the request may cost", oip.HeaderLimit, limit)
 	}
 	o.Channel, o.Lane, o.Limit = c, uint32(l), most
 	if len(voucher) > 0 {
@@ -68,7 +51,7 @@ func ParseOffer(channel, limit string, voucher []byte) (Offer, error) {
 
 // BadVoucher is the refusal of a voucher that cannot be read.
 func BadVoucher(err error) *Refusal {
-	return &Refusal{Code: codes.InvalidArgument, Reason: ReasonVoucher, Message: "voucher refused: " + err.Error()}
+	return &Refusal{Code: codes.InvalidArgument, Reason: oip.ReasonVoucherRefused, Message: "voucher refused: " + err.Error()}
 }
 
 func malformed(format string, args ...any) *Refusal {

@@ -34,11 +34,10 @@ func (t *Till) Redeem(ctx context.Context) {
 		return
 	}
 	urgent, rest := t.claims()
-	t.send(ctx, urgent, 0)
-	if time.Since(t.regular) < t.cfg.RedeemEvery || t.attempt > 0 {
+	if _, ok := t.send(ctx, urgent, 0); !ok || time.Since(t.regular) < t.cfg.RedeemEvery {
 		return
 	}
-	if t.send(ctx, rest, t.cfg.Threshold) > 0 {
+	if sent, _ := t.send(ctx, rest, t.cfg.Threshold); sent > 0 {
 		t.regular = time.Now()
 	}
 }
@@ -51,7 +50,7 @@ func (t *Till) Finish(ctx context.Context) {
 		return
 	}
 	urgent, rest := t.claims()
-	if t.send(ctx, append(urgent, rest...), 0); t.attempt > 0 {
+	if _, ok := t.send(ctx, append(urgent, rest...), 0); !ok {
 		t.cfg.Log.Warn("not all could be redeemed: start the miner again before the channels end", "pending_nplx", t.Earnings().Pending)
 	}
 }
@@ -91,20 +90,23 @@ func (t *Till) claims() (urgent, rest []claim) {
 	return urgent, rest
 }
 
-// send redeems claims, as many per transaction as the chain takes, until one transaction brings less than least or fails
-// for now. It returns how many were sent.
-func (t *Till) send(ctx context.Context, claims []claim, least uint64) (sent int) {
+// send redeems claims, as many per transaction as the chain takes, until a transaction would bring less than least. It
+// returns how many were sent, and whether none failed in a way that calls for waiting.
+func (t *Till) send(ctx context.Context, claims []claim, least uint64) (sent int, ok bool) {
 	for some := range slices.Chunk(claims, max(1, t.terms.Load().MaxVouchers)) {
 		sum := uint64(0)
 		for _, c := range some {
 			sum = add(sum, c.amount)
 		}
-		if sum < least || ctx.Err() != nil || !t.redeem(ctx, some) {
-			return sent
+		if sum < least {
+			return sent, true
+		}
+		if ctx.Err() != nil || !t.redeem(ctx, some) {
+			return sent, false
 		}
 		sent++
 	}
-	return sent
+	return sent, true
 }
 
 // redeem sends one transaction. It reports false where it is better to wait before the next.
@@ -114,12 +116,12 @@ func (t *Till) redeem(ctx context.Context, claims []claim) bool {
 		vouchers[i] = c.voucher
 	}
 	sending, cancel := context.WithTimeout(ctx, t.cfg.RedeemTimeout)
-	err := t.cfg.Chain.Redeem(sending, t.attempt, vouchers)
+	amounts, err := t.cfg.Chain.Redeem(sending, t.attempt, vouchers)
 	cancel()
 	switch {
 	case err == nil:
 		t.attempt = 0
-		t.paid(claims)
+		t.paid(claims, amounts)
 		t.recheck(ctx, claims)
 		return true
 	case errors.Is(err, ErrRefused):
@@ -138,20 +140,23 @@ func (t *Till) redeem(ctx context.Context, claims []claim) bool {
 	}
 }
 
-// paid takes down what was redeemed.
-func (t *Till) paid(claims []claim) {
+// paid takes down what was redeemed. A voucher that brought nothing came too late: the chain will say how.
+func (t *Till) paid(claims []claim, amounts []uint64) {
 	sum := uint64(0)
-	for _, one := range claims {
-		c := one.lane.channel
+	for i, one := range claims {
+		if i >= len(amounts) || amounts[i] == 0 {
+			continue
+		}
+		sum = add(sum, amounts[i])
+		c, l := one.lane.channel, one.lane
 		c.mu.Lock()
-		if l := one.lane; one.voucher.Nonce > l.settled {
+		if one.voucher.Nonce > l.settled {
 			l.redeemed, l.settled = max(l.redeemed, one.voucher.Amount), one.voucher.Nonce
 			if !c.gone {
 				t.journal.note(l)
 			}
 		}
 		c.mu.Unlock()
-		sum = add(sum, one.amount)
 	}
 	t.count.redemption("done")
 	t.count.redeemed.Add(sum)

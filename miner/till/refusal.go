@@ -13,19 +13,12 @@ import (
 	"google.golang.org/protobuf/protoadapt"
 	"google.golang.org/protobuf/types/known/durationpb"
 
+	"github.com/plexusnet/plexus/client/oip"
 	"github.com/plexusnet/plexus/payment"
 )
 
-// Domain is the domain of the ErrorInfo of refusals.
-const Domain = "plexus"
-
-// Why a request is refused, as ErrorInfo has it.
+// Why a request is refused for the way it is to be paid, beside the reasons of package oip.
 const (
-	ReasonRequired    = "PAYMENT_REQUIRED"  // FAILED_PRECONDITION: sign "needed" nplx on the lane
-	ReasonUnknown     = "CHANNEL_UNKNOWN"   // FAILED_PRECONDITION: there is no such channel to this miner
-	ReasonClosing     = "CHANNEL_CLOSING"   // FAILED_PRECONDITION: it ends too soon
-	ReasonLimit       = "LIMIT_TOO_LOW"     // FAILED_PRECONDITION: request and input cost more: "minimum" nplx
-	ReasonVoucher     = "VOUCHER_REFUSED"   // INVALID_ARGUMENT
 	ReasonMalformed   = "OFFER_MALFORMED"   // INVALID_ARGUMENT
 	ReasonDenied      = "NOT_YOUR_CHANNEL"  // PERMISSION_DENIED
 	ReasonFull        = "TILL_FULL"         // RESOURCE_EXHAUSTED: a limit of the miner
@@ -48,7 +41,7 @@ func (r *Refusal) Error() string { return r.Message }
 // GRPCStatus is what gRPC answers.
 func (r *Refusal) GRPCStatus() *status.Status {
 	st := status.New(r.Code, r.Message)
-	details := []protoadapt.MessageV1{&errdetails.ErrorInfo{Reason: r.Reason, Domain: Domain, Metadata: r.Metadata}}
+	details := []protoadapt.MessageV1{&errdetails.ErrorInfo{Reason: r.Reason, Domain: oip.ErrorDomain, Metadata: r.Metadata}}
 	if r.Retry > 0 {
 		details = append(details, &errdetails.RetryInfo{RetryDelay: durationpb.New(r.Retry)})
 	}
@@ -61,16 +54,16 @@ func (r *Refusal) GRPCStatus() *status.Status {
 // PriceMetadata tells a price as the ErrorInfo of refusals has it, in nplx.
 func PriceMetadata(p payment.Price) map[string]string {
 	return map[string]string{
-		"price_request": decimal(p.Request), "price_input_kib": decimal(p.Input),
+		oip.MetaPriceRequest: decimal(p.Request), "price_input_kib": decimal(p.Input),
 		"price_output_kib": decimal(p.Output), "price_compute_second": decimal(p.Compute),
 	}
 }
 
 // Unpaid is the refusal of a request that brings no offer where one is wanted.
 func (t *Till) Unpaid() *Refusal {
-	return t.refused(&Refusal{Code: codes.FailedPrecondition, Reason: ReasonRequired, Metadata: PriceMetadata(t.cfg.Price),
+	return t.refused(&Refusal{Code: codes.FailedPrecondition, Reason: oip.ReasonPaymentRequired, Metadata: PriceMetadata(t.cfg.Price),
 		Message: fmt.Sprintf("this miner is paid per request (%d nplx and what is used): open a channel to its hotkey %s in subnet %d and send %s and %s (docs/protocol.md section 8)",
-			t.cfg.Price.Request, t.cfg.Hotkey, t.cfg.Netuid, KeyChannel, KeyLimit)})
+			t.cfg.Price.Request, t.cfg.Hotkey, t.cfg.Netuid, oip.HeaderChannel, oip.HeaderLimit)})
 }
 
 // Unsettled is the refusal of a request that may or may not have to pay, while the till cannot know.
@@ -83,9 +76,9 @@ func (t *Till) unavailable(message string) *Refusal {
 // required is the refusal of a limit that what is signed on a lane does not cover.
 func (t *Till) required(o Offer, l lane) *Refusal {
 	needed := add(add(l.owed, l.reserved), o.Limit)
-	metadata := map[string]string{"owed": decimal(l.owed), "signed": decimal(l.signed), "nonce": decimal(l.nonce), "needed": decimal(needed)}
+	metadata := map[string]string{oip.MetaOwed: decimal(l.owed), oip.MetaSigned: decimal(l.signed), oip.MetaNonce: decimal(l.nonce), oip.MetaNeeded: decimal(needed)}
 	maps.Copy(metadata, PriceMetadata(t.cfg.Price))
-	return &Refusal{Code: codes.FailedPrecondition, Reason: ReasonRequired, Metadata: metadata,
+	return &Refusal{Code: codes.FailedPrecondition, Reason: oip.ReasonPaymentRequired, Metadata: metadata,
 		Message: fmt.Sprintf("lane %d/%d has %d nplx signed; %d owed, %d for requests in hand and this one's limit of %d need %d: send a voucher",
 			o.Channel, o.Lane, l.signed, l.owed, l.reserved, o.Limit, needed)}
 }

@@ -180,9 +180,6 @@ func (s *store) load() (channels []*channel, gone past, err error) {
 			return nil
 		})
 	})
-	for _, c := range channels {
-		c.shadow = c.asIfRedeemed()
-	}
 	return channels, gone, err
 }
 

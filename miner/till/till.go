@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sync/singleflight"
 	"google.golang.org/grpc/codes"
 
+	"github.com/plexusnet/plexus/client/oip"
 	"github.com/plexusnet/plexus/payment"
 )
 
@@ -34,7 +35,7 @@ type Config struct {
 	Threshold     uint64        // nplx to redeem that are worth a transaction; 1 PLX
 	RedeemEvery   time.Duration // least time between transactions that are not urgent; 10 min
 	FlushInterval time.Duration // between writes of what is owed; 1 s
-	Gather        time.Duration // what a write waits for others that come at the same time; 1 ms
+	Gather        time.Duration // between writes of vouchers, where several requests wait for one; 3 ms
 	CallTimeout   time.Duration // of one question to the chain; 5 s
 	RedeemTimeout time.Duration // of one transaction; 90 s
 
@@ -55,7 +56,7 @@ func (c Config) withDefaults() Config {
 	c.Threshold = cmp.Or(c.Threshold, 1_000_000_000)
 	c.RedeemEvery = positive(c.RedeemEvery, 10*time.Minute)
 	c.FlushInterval = positive(c.FlushInterval, time.Second)
-	c.Gather = positive(c.Gather, time.Millisecond)
+	c.Gather = positive(c.Gather, 3*time.Millisecond)
 	c.CallTimeout = positive(c.CallTimeout, 5*time.Second)
 	c.RedeemTimeout = positive(c.RedeemTimeout, 90*time.Second)
 	c.MaxLanes = positive(c.MaxLanes, 1<<16)
@@ -193,8 +194,7 @@ func (t *Till) look(ctx context.Context) error {
 		return fmt.Errorf("height: %w", err)
 	}
 	t.terms.Store(&terms)
-	for seen := t.height.Load(); height > seen && !t.height.CompareAndSwap(seen, height); seen = t.height.Load() {
-	}
+	t.rise(height)
 	t.looked.Store(time.Now().UnixNano())
 	var group errgroup.Group
 	group.SetLimit(t.cfg.MaxLookups)
@@ -206,14 +206,17 @@ func (t *Till) look(ctx context.Context) error {
 	return group.Wait()
 }
 
-// stale returns the blocks for which it is safe to go by what the chain said of a channel: its payer may close it in the
-// very next block, and that must be seen before its last Margin blocks begin.
-func (t *Till) stale() uint64 {
-	terms := t.terms.Load()
-	if terms == nil || terms.CloseDelay <= t.cfg.Margin+1 {
-		return 1
+// rise takes in that the chain has come to a height.
+func (t *Till) rise(height uint64) {
+	for seen := t.height.Load(); height > seen && !t.height.CompareAndSwap(seen, height); seen = t.height.Load() {
 	}
-	return max(1, (terms.CloseDelay-t.cfg.Margin)/2)
+}
+
+// stale returns the blocks for which it is safe to go by what the chain said of a channel: its payer may close it in the
+// very next block, and that must be seen before its last Margin blocks begin. The caller holds the channel's mu.
+func (t *Till) stale(c *channel) uint64 {
+	delay := c.known.CloseDelay
+	return max(1, (delay-min(delay, t.cfg.Margin))/2)
 }
 
 // due reports whether it is time to ask about a channel again. One that nobody pays on and that owes nothing is asked
@@ -228,7 +231,7 @@ func (t *Till) due(c *channel, height uint64) bool {
 		return true
 	}
 	ending := height+t.cfg.Margin >= c.known.End()
-	return height > c.seen && (ending || height-c.seen >= max(1, t.stale()/2))
+	return height > c.seen && (ending || height-c.seen >= max(1, t.stale(c)/2))
 }
 
 // refresh asks the chain about a channel; those who want the same answer at the same time share it.
@@ -254,7 +257,6 @@ func (t *Till) refresh(ctx context.Context, id uint64) error {
 
 // ask reads a channel and takes in how it stands.
 func (t *Till) ask(ctx context.Context, id uint64) error {
-	height := t.height.Load() // the answer is of this height or a later one
 	known, err := t.cfg.Chain.Channel(ctx, id)
 	if errors.Is(err, ErrNoChannel) || err == nil && !t.ours(known) {
 		t.missing(id)
@@ -268,8 +270,9 @@ func (t *Till) ask(ctx context.Context, id uint64) error {
 		c = t.book.put(newChannel(known))
 		t.crowd()
 	}
+	t.rise(known.Height)
 	before := c.count()
-	c.update(known, height)
+	c.update(known)
 	t.lanes.Add(int64(c.count() - before))
 	return nil
 }
@@ -355,6 +358,6 @@ func (t *Till) lost(ctx context.Context, id uint64, err error) error {
 }
 
 func (t *Till) noChannel(id uint64) *Refusal {
-	return &Refusal{Code: codes.FailedPrecondition, Reason: ReasonUnknown,
+	return &Refusal{Code: codes.FailedPrecondition, Reason: oip.ReasonChannelUnknown,
 		Message: fmt.Sprintf("channel %d is none to %s in subnet %d on chain %s", id, t.cfg.Hotkey, t.cfg.Netuid, t.cfg.ChainID)}
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/plexusnet/plexus/models/ort/orttest"
 	"github.com/plexusnet/plexus/models/repository"
 	"github.com/plexusnet/plexus/models/tasks"
+	"github.com/plexusnet/plexus/models/text"
 )
 
 func TestDigitGradesKeepTheirBands(t *testing.T) {
@@ -272,4 +273,60 @@ func kindOf(t *testing.T, task string) tasks.Kind {
 	kind, err := tasks.ByName(task)
 	require.NoError(t, err)
 	return kind
+}
+
+// A model of texts says beside its answer what it tells the classes by: of two messages that ask for the same the
+// embeddings are nearer than of two that do not, more often than not.
+func TestTextModelsEmbed(t *testing.T) {
+	grade, err := classifier.ByName(text.Name, "small")
+	require.NoError(t, err)
+	grade.Examples = 6400
+	trained, err := classifier.Train(t.Context(), kindOf(t, text.Name), grade, classifier.Options{Seed: 1, HeldOut: 100})
+	require.NoError(t, err)
+	session, err := orttest.Open(t).Load(t.Context(), trained.ONNX, ort.Options{})
+	require.NoError(t, err)
+	defer session.Close()
+	require.Equal(t, []models.TensorSpec{
+		{Name: text.OutputName, Datatype: models.FP32, Shape: []int64{models.Any, text.Classes}},
+		{Name: text.EmbeddingName, Datatype: models.FP32, Shape: []int64{models.Any, 12}},
+	}, session.Outputs())
+
+	const n = 200
+	generator := text.NewGenerator(models.FixedSeed(text.Name, "embeddings", 1))
+	messages, labels := make([]string, n), make([]int, n)
+	for i := range messages {
+		c := generator.Next()
+		messages[i], labels[i] = c.Text, c.Label
+	}
+	input, err := text.Tensor(messages...)
+	require.NoError(t, err)
+	outputs, err := session.Run(t.Context(), []models.Tensor{input}, []string{text.EmbeddingName})
+	require.NoError(t, err)
+	values, err := outputs[0].Float32s()
+	require.NoError(t, err)
+	alike, unlike := mean{}, mean{}
+	for i := range n {
+		for j := range i {
+			cosine := cosine(values[i*12:(i+1)*12], values[j*12:(j+1)*12])
+			if labels[i] == labels[j] {
+				alike.add(cosine)
+			} else {
+				unlike.add(cosine)
+			}
+		}
+	}
+	require.Greater(t, alike.of(), unlike.of()+0.01, "cosine of messages alike, and not")
+}
+
+type mean struct{ sum, n float64 }
+
+func (m *mean) add(v float64) { m.sum, m.n = m.sum+v, m.n+1 }
+func (m *mean) of() float64   { return m.sum / m.n }
+
+func cosine(a, b []float32) float64 {
+	var ab, aa, bb float64
+	for i := range a {
+		ab, aa, bb = ab+float64(a[i]*b[i]), aa+float64(a[i]*a[i]), bb+float64(b[i]*b[i])
+	}
+	return ab / math.Sqrt(aa*bb)
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/plexusnet/plexus/models/nn"
 	"github.com/plexusnet/plexus/models/onnx"
 	"github.com/plexusnet/plexus/models/tasks"
+	"github.com/plexusnet/plexus/models/text"
 )
 
 // Options says how a grade is trained. The zero value trains from seed 0 and is silent.
@@ -163,11 +164,19 @@ func (t *Trained) export(task models.Task, seed uint64) ([]byte, error) {
 	b.Metadata(models.MetadataSeed, strconv.FormatUint(seed, 10))
 	b.Metadata(models.MetadataTrainingSize, strconv.Itoa(t.Grade.Examples))
 	if input, output := task.Inputs[0], task.Outputs[0].Name; len(input.Shape) == 2 {
-		t.Network.ExportLine(b, input.Datatype, input.Name, output)
+		t.Network.ExportLine(b, input.Datatype, input.Name, output, features(task))
 	} else {
 		t.Network.Export(b, input.Name, output)
 	}
 	return b.Bytes()
+}
+
+// features is the output that models of a task give beside their answer: texts are looked for by what they mean.
+func features(task models.Task) string {
+	if task.Name == text.Name {
+		return text.EmbeddingName
+	}
+	return ""
 }
 
 // Path returns where Save puts a grade's model: <folder>/<model name>/<version>/model.onnx.

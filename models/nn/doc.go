@@ -14,7 +14,7 @@
 //
 //	net, err := nn.New(nn.Shape{Channels: 1, Height: 1, Width: 4000}, seed,
 //		nn.Standardize(), nn.Spectrogram(128, 96, 20), nn.ConvAlong(32, 5, 1), nn.ReLU(), nn.MaxOverall(), nn.Dense(8))
-//	net.ExportLine(builder, models.FP32, "samples", "probabilities")
+//	net.ExportLine(builder, models.FP32, "samples", "probabilities", "")
 //
 // Arithmetic is float32 in a fixed order and every random number comes from the seed, so on one machine the same calls
 // give the same weights, bit for bit.

@@ -210,11 +210,13 @@ func (n *Network) Probabilities(images [][]float32) ([][]float32, error) {
 // Export adds the network to a model as a graph from input, FP32[-1 channels height width], to output, FP32[-1 classes].
 func (n *Network) Export(b *onnx.Builder, input, output string) {
 	b.Input(input, models.FP32, models.Any, int64(n.input.Channels), int64(n.input.Height), int64(n.input.Width))
-	n.exportFrom(b, input, output)
+	n.exportFrom(b, input, output, "")
 }
 
-// ExportLine is Export for a network of one line, from input, datatype[-1 width], where datatype is FP32 or UINT8.
-func (n *Network) ExportLine(b *onnx.Builder, datatype models.Datatype, input, output string) {
+// ExportLine is Export for a network of one line, from input, datatype[-1 width], where datatype is FP32 or UINT8. With a
+// name for features the model also gives what its last layer tells the classes by, FP32[-1 numbers]: lines that mean
+// much the same are near each other there.
+func (n *Network) ExportLine(b *onnx.Builder, datatype models.Datatype, input, output, features string) {
 	b.Input(input, datatype, models.Any, int64(n.input.Size()))
 	value := input
 	if datatype != models.FP32 {
@@ -223,11 +225,16 @@ func (n *Network) ExportLine(b *onnx.Builder, datatype models.Datatype, input, o
 	}
 	b.Int64s("line.shape", []int64{4}, []int64{0, int64(n.input.Channels), int64(n.input.Height), int64(n.input.Width)})
 	b.Node("Reshape", []string{value, "line.shape"}, []string{"line"})
-	n.exportFrom(b, "line", output)
+	n.exportFrom(b, "line", output, features)
 }
 
-func (n *Network) exportFrom(b *onnx.Builder, value, output string) {
+func (n *Network) exportFrom(b *onnx.Builder, value, output, features string) {
+	last := len(n.stages) - 1
 	for i, s := range n.stages {
+		if i == last && i > 0 && features != "" {
+			b.Node("Flatten", []string{value}, []string{features}, onnx.Int("axis", 1))
+			defer b.Output(features, models.FP32, models.Any, int64(n.stages[i-1].output().Size())) // after the answer
+		}
 		value = s.export(b, fmt.Sprintf("stage%d", i+1), value)
 	}
 	b.Node("Softmax", []string{value}, []string{output}, onnx.Int("axis", 1))

@@ -39,7 +39,30 @@ func (r *rewriter) toIntegers() {
 		}
 		g.Node = nodes
 	})
+	r.dropUnread()
 	r.roundAll(bytesPerTensor)
+}
+
+// dropUnread leaves out the weights that no node reads any more: the 32-bit ones that have an 8-bit form beside them.
+func (r *rewriter) dropUnread() {
+	read := map[string]bool{}
+	eachGraph(r.model.Graph, func(g *onnxpb.GraphProto) {
+		for _, o := range g.Output {
+			read[o.GetName()] = true
+		}
+		for _, n := range g.Node {
+			for _, name := range n.Input {
+				read[name] = true
+			}
+		}
+	})
+	unread := map[string]bool{}
+	g := r.model.Graph
+	g.Initializer = slices.DeleteFunc(g.Initializer, func(t *onnxpb.TensorProto) bool {
+		unread[t.GetName()] = !read[t.GetName()]
+		return unread[t.GetName()]
+	})
+	g.Input = slices.DeleteFunc(g.Input, func(v *onnxpb.ValueInfoProto) bool { return unread[v.GetName()] }) // old files list weights there, too
 }
 
 // raiseOpset reports whether the model can use ConvInteger, after raising its version where that changes nothing.

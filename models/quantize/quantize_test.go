@@ -53,6 +53,24 @@ func TestSchemesRoundAsTheySay(t *testing.T) {
 	}
 }
 
+func TestIntegersTakeThePlaceOfFloats(t *testing.T) {
+	b := onnx.NewBuilder("wide")
+	b.Input("x", models.FP32, models.Any, 64)
+	weights := make([]float32, 64*64)
+	for i := range weights {
+		weights[i] = float32(i%13) - 6.5
+	}
+	b.Floats("w", []int64{64, 64}, weights)
+	b.Node("MatMul", []string{"x", "w"}, []string{"y"})
+	b.Output("y", models.FP32, models.Any, 64)
+	model, err := b.Bytes()
+	require.NoError(t, err)
+	cheap, report, err := quantize.Apply(model, quantize.INT8Dynamic)
+	require.NoError(t, err)
+	require.Equal(t, quantize.Report{Nodes: 1}, report)
+	require.Less(t, len(cheap), len(model)/2, "the floats are left out")
+}
+
 func TestJitterMovesWeightsByAFewUnits(t *testing.T) {
 	x := models.FromFloat32s("x", []int64{1, 3}, []float32{1, 1, 1})
 	exact := run(t, linear(t), x)

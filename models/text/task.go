@@ -15,6 +15,10 @@ const (
 	Name       = "text" // of the task
 	InputName  = "text"
 	OutputName = "probabilities"
+
+	// EmbeddingName is an output that a model of the task may give beside its answer, FP32[n numbers]: what it tells the
+	// classes by. It is not judged, and nobody need give it.
+	EmbeddingName = "embedding"
 )
 
 // ErrText is what Tensor returns for no text and for one that is too long.

@@ -32,6 +32,11 @@ type Config struct {
 	// trade, stake, call, enter and leave, at least 1; 7200, a day.
 	MarketEvery uint64 `yaml:"market_every"`
 
+	// Workers is how many cores share the epochs of a block, 0 to 1024; 1. It
+	// changes the speed of a run and nothing else; many runs at once are better
+	// off with one each.
+	Workers int `yaml:"workers"`
+
 	Genesis Genesis `yaml:"genesis"`
 	// Protocol are the parameters of the whole network.
 	Protocol Protocol `yaml:"protocol"`
@@ -79,15 +84,21 @@ type Protocol struct {
 	// RootWeightsRateLimit is the number of blocks between two root opinions of
 	// a hotkey, 1 to 1e8; 100.
 	RootWeightsRateLimit uint64 `yaml:"root_weights_rate_limit"`
+	// UnbondingBlocks pass before undelegated stake is paid out, 0 to 1e8;
+	// 151200, 21 days.
+	UnbondingBlocks uint64 `yaml:"unbonding_blocks"`
 	// FeeBurn is the part of redeemed payments that is burned, basis points, 0
 	// to 10000; 1000.
 	FeeBurn uint32 `yaml:"fee_burn"`
-	// DemandMix is the part of the block reward that is shared out by demand
-	// instead of root weights, basis points, 0 to 10000; 0.
+	// DemandMix is the most of the block reward that follows demand instead of
+	// root weights, basis points, 0 to 10000; 0.
 	DemandMix uint32 `yaml:"demand_mix"`
-	// DemandCap bounds what demand can bring a subnet: basis points of the fees
-	// that were burned for it; 10000.
+	// DemandCap is the most of the fees burned for a subnet that comes back to
+	// it, basis points, 0 to 10000; 5000.
 	DemandCap uint32 `yaml:"demand_cap"`
+	// DemandWindow is the number of blocks over which what was burned counts, 1
+	// to 1e8; 7200.
+	DemandWindow uint64 `yaml:"demand_window"`
 }
 
 // Hyperparams are subnet.Hyperparams; in YAML every field has its name on the
@@ -190,6 +201,9 @@ type MinerGroup struct {
 	// Quality is how good each is, as validators measure it, 0 to 1; normal 0.6,
 	// 0.15 within 0 and 1.
 	Quality Dist `yaml:"quality"`
+	// Drift is how far a quality wanders, as the standard deviation after a day,
+	// within 0 and 1, at least 0; 0.
+	Drift float64 `yaml:"drift"`
 	// Copies is how many uids each registers for the same work, 1 to 256; 1.
 	Copies int `yaml:"copies"`
 	// Balance is what each holds at first, PLX; 200.
@@ -318,10 +332,10 @@ type Shock struct {
 	Stake *StakeMove `yaml:"stake"`
 }
 
-// StakeMove changes the self-delegation of every validator of a group.
+// StakeMove changes what every validator of a group has delegated to itself.
 type StakeMove struct {
 	Group string  `yaml:"group"`
-	PLX   float64 `yaml:"plx"` // bought and staked; below 0: withdrawn and sold
+	PLX   float64 `yaml:"plx"` // bought and staked; below 0: withdrawn
 }
 
 // Default is a network of one subnet with four honest validators, 32 miners
@@ -333,12 +347,13 @@ func Default() Config {
 		BlockSeconds: 12,
 		RecordEvery:  7200,
 		MarketEvery:  7200,
+		Workers:      1,
 		Genesis:      Genesis{Supply: 1e6},
 		Protocol: Protocol{
 			OwnerBps: 1800, MinerBps: 4100, ValidatorBps: 4100,
 			MaxEpochsPerBlock: 16, MaxRevealsPerBlock: 32,
 			MinLock: 100 * subnet.PLX, LockInterval: 100_800, RootWeightsRateLimit: 100,
-			FeeBurn: 1000, DemandCap: 10_000,
+			UnbondingBlocks: 151_200, FeeBurn: 1000, DemandCap: 5000, DemandWindow: 7200,
 		},
 		Hyperparams: Hyperparams(subnet.DefaultHyperparams()),
 		Subnets:     []SubnetGroup{DefaultSubnet()},
@@ -399,6 +414,7 @@ func (c *Config) Validate() error {
 	v.above("block_seconds", c.BlockSeconds, 0, 86400)
 	v.within("record_every", float64(c.RecordEvery), 1, 1e9)
 	v.within("market_every", float64(c.MarketEvery), 1, 1e9)
+	v.within("workers", float64(c.Workers), 0, 1024)
 	v.within("genesis.height", float64(c.Genesis.Height), 0, 1e12)
 	v.within("genesis.supply", c.Genesis.Supply, 0, 21e6)
 	c.Protocol.validate(&v)
@@ -424,6 +440,9 @@ func (c *Config) Validate() error {
 	c.Price.validate(&v)
 	names := c.groupNames()
 	v.distinct(names)
+	if slices.Contains(c.parties(), marketParty) {
+		v.failf("party", "%q is the market's own name", marketParty)
+	}
 	for i := range c.Shocks {
 		c.Shocks[i].validate(&v, fmt.Sprintf("shocks.%d", i), c, names)
 	}
@@ -438,13 +457,18 @@ func (p *Protocol) validate(v *checks) {
 	v.within("protocol.lock_interval", float64(p.LockInterval), 1, 1e8)
 	v.within("protocol.stake_threshold", float64(p.StakeThreshold), 0, float64(subnet.Cap))
 	v.within("protocol.root_weights_rate_limit", float64(p.RootWeightsRateLimit), 1, 1e8)
+	v.within("protocol.unbonding_blocks", float64(p.UnbondingBlocks), 0, 1e8)
 	v.within("protocol.fee_burn", float64(p.FeeBurn), 0, 10_000)
-	v.within("protocol.demand_mix", float64(p.DemandMix), 0, 10_000)
-	v.within("protocol.demand_cap", float64(p.DemandCap), 0, 1e9)
+	v.wrap("protocol", p.demand().Validate())
+	v.within("protocol.demand_window", float64(p.DemandWindow), 1, 1e8)
 }
 
 func (p *Protocol) split() subnet.Split {
 	return subnet.Split{Owner: p.OwnerBps, Miners: p.MinerBps, Validators: p.ValidatorBps}
+}
+
+func (p *Protocol) demand() subnet.DemandRules {
+	return subnet.DemandRules{Mix: p.DemandMix, Cap: p.DemandCap}
 }
 
 func (g *SubnetGroup) validate(v *checks, at string) {
@@ -476,6 +500,7 @@ func (g *MinerGroup) validate(v *checks, at string, subnets int) {
 	v.within(at+".count", float64(g.Count), 0, 1e6)
 	v.indexes(at+".subnets", g.Subnets, subnets)
 	v.dist(at+".quality", g.Quality, 0, 1)
+	v.within(at+".drift", g.Drift, 0, 1e3)
 	v.within(at+".copies", float64(g.Copies), 1, 256)
 	v.dist(at+".balance", g.Balance, 0, 21e6)
 	v.dist(at+".power", g.Power, 0, 1e12)

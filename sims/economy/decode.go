@@ -256,7 +256,7 @@ var live = []string{"protocol", "hyperparams", "subnets", "validators", "miners"
 // setLive is Set for what may change during a run.
 func (c *Config) setLive(path string, value any) error {
 	section, rest, _ := strings.Cut(path, ".")
-	fixed := []string{"name", "party", "count", "subnets", "start", "absent", "copies", "balance"}
+	fixed := []string{"name", "party", "count", "subnets", "start", "absent", "copies", "balance", "unbonding_blocks"}
 	last := path[strings.LastIndex(path, ".")+1:]
 	if !slices.Contains(live, section) || rest == "" || slices.Contains(fixed, last) || path == "price.start" {
 		return fmt.Errorf("%w: %s cannot change during a run", ErrConfig, path)

@@ -42,21 +42,48 @@ func (s Sample) signals() (x [signals]float64, ok [signals]bool) {
 	return x, ok
 }
 
-// Slower is by how much, as the logarithm of a ratio, the latency is over the median of the past; ok is false where there
-// is too little to say.
-func (w *Watch) Slower(s Sample) (by float64, ok bool) {
+// Delay is by how much latency is over what it was.
+type Delay struct {
+	Ratio   float64 // its logarithm, 10 ms added to both
+	Seconds float64
+}
+
+// Slower is by how much the latency is over the median of the past; ok is false where there is too little to say.
+func (w *Watch) Slower(s Sample) (by Delay, ok bool) {
 	x, has := s.signals()
 	past := w.past(2)
 	if !has[2] || len(past) < Learn/2 {
-		return 0, false
+		return Delay{}, false
 	}
-	return x[2] - stat.Quantile(0.5, stat.Empirical, past, nil), true
+	middle := stat.Quantile(0.5, stat.Empirical, past, nil)
+	return Delay{Ratio: x[2] - middle, Seconds: s.Latency - (math.Exp(middle) - unfelt)}, true
 }
 
-// Quicker is the sample with so much of a Slower taken off its latency.
-func (s Sample) Quicker(by float64) Sample {
+// Common is the delay of the miner in the middle, by ratio and by seconds, and nothing where that has become quicker: so
+// nobody can make others look slow by becoming quick.
+func Common(delays []Delay) Delay {
+	if len(delays) == 0 {
+		return Delay{}
+	}
+	middle := func(of func(Delay) float64) float64 {
+		by := make([]float64, len(delays))
+		for i, d := range delays {
+			by[i] = of(d)
+		}
+		slices.Sort(by)
+		return max(0, by[(len(by)-1)/2])
+	}
+	return Delay{
+		Ratio:   middle(func(d Delay) float64 { return d.Ratio }),
+		Seconds: middle(func(d Delay) float64 { return d.Seconds }),
+	}
+}
+
+// Quicker is the sample with a delay taken off its latency, by ratio or by seconds, whichever leaves less: a machine that
+// is busy takes longer for everything, a longer way takes the same of everybody.
+func (s Sample) Quicker(by Delay) Sample {
 	if s.Latency > 0 {
-		s.Latency = max((s.Latency+unfelt)/math.Exp(by)-unfelt, math.SmallestNonzeroFloat64)
+		s.Latency = max(min((s.Latency+unfelt)/math.Exp(by.Ratio)-unfelt, s.Latency-by.Seconds), math.SmallestNonzeroFloat64)
 	}
 	return s
 }

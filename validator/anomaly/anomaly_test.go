@@ -156,3 +156,38 @@ func TestNothingIsJudgedOnNothing(t *testing.T) {
 	require.Empty(t, w.Past)
 	require.False(t, w.Flagged)
 }
+
+// TestWhatAllWaitForIsTakenOff by ratio or by seconds, whichever leaves less.
+func TestWhatAllWaitForIsTakenOff(t *testing.T) {
+	before := []float64{0.002, 0.02, 0.2}
+	tests := map[string]struct {
+		now func(seconds float64) float64
+		off []float64 // what may be left of each
+	}{
+		"as before":               {func(s float64) float64 { return s }, []float64{0.002, 0.02, 0.2}},
+		"three times as long":     {func(s float64) float64 { return 3 * s }, []float64{0.002, 0.02, 0.4}},
+		"30 ms longer":            {func(s float64) float64 { return s + 0.03 }, []float64{0.002, 0.02, 0.2}},
+		"quicker, and not blamed": {func(s float64) float64 { return s / 2 }, []float64{0.001, 0.01, 0.1}},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			var delays []Delay
+			for _, seconds := range before {
+				var w Watch
+				for range Learn {
+					w.Observe(Sample{Asked: questions, Latency: seconds})
+				}
+				d, ok := w.Slower(Sample{Asked: questions, Latency: test.now(seconds)})
+				require.True(t, ok)
+				delays = append(delays, d)
+			}
+			common := Common(delays)
+			for i, seconds := range before {
+				left := Sample{Latency: test.now(seconds)}.Quicker(common).Latency
+				require.LessOrEqual(t, left, test.off[i]*(1+1e-9), "miner of %v s", seconds)
+				require.Positive(t, left)
+			}
+		})
+	}
+	require.Zero(t, Common(nil))
+}

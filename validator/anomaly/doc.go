@@ -25,9 +25,9 @@
 // break of three deviations is flagged after 8 rounds, one that is total after 6.
 //
 // What makes all miners slower at once is not any one's fault: a validator that has more of them to ask, a busy machine,
-// its network. So the caller takes the median of everybody's Slower off all latencies, by Quicker, and only if it is more
-// than nothing: then nobody can make others look slow by becoming quick. It is a ratio: where everybody waits some tens of
-// milliseconds longer, those that answered within a few can still stand apart.
+// its network. So the caller takes what is Common to everybody's Slower off all latencies, by Quicker: the median of the
+// ratios or that of the seconds, whichever leaves a miner less. Only a delay is taken off: nobody can make others look slow
+// by becoming quick.
 //
 // Rounds in which a miner stands apart, S > h/2, do not become its history; so it does not get used to its own decay. After
 // Relearn rounds of being flagged the history starts anew: what was a break has become what the miner is.

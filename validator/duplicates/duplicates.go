@@ -2,10 +2,13 @@ package duplicates
 
 import (
 	"cmp"
+	"maps"
 	"math"
 	"slices"
 
 	"gonum.org/v1/gonum/stat/distuv"
+
+	"github.com/plexusnet/plexus/validator/mechanism"
 )
 
 // DefaultTolerance is how far, as a share of the largest output, two outputs may be apart and still agree. It lies far
@@ -74,10 +77,11 @@ type Miner struct {
 // Answers are what one miner made of a round.
 type Answers struct {
 	Miner   Miner
-	Before  Record      // of all rounds before this one
-	Now     Record      // of this round
-	Latency Latency     // of this round
-	Outputs [][]float64 // by challenge, all miners' in the same order; nil where there is no answer
+	Before  Record             // of all rounds before this one
+	Now     Record             // of this round
+	Latency Latency            // of this round
+	Outputs [][]float64        // by challenge, all miners' in the same order; nil where there is no answer
+	Choices []mechanism.Choice // by challenge; none where the mechanism knows no classes
 }
 
 // Side is one of a pair: its miner, its record from before the two first agreed, and record and latency since.
@@ -110,14 +114,25 @@ type Detector struct {
 	// matched before is kept for as long as both are there.
 	Forget uint64
 
-	pairs map[key]*Pair
+	pairs      map[key]*Pair
+	suspicions map[ordered]*suspicion
+	mixtures   map[mixed]*Mixture
+	miners     map[string]Miner // of the suspicions, by ID
+}
+
+// start makes the zero value ready.
+func (d *Detector) start() {
+	if d.pairs == nil {
+		d.pairs = map[key]*Pair{}
+	}
+	if d.suspicions == nil {
+		d.suspicions, d.mixtures, d.miners = map[ordered]*suspicion{}, map[mixed]*Mixture{}, map[string]Miner{}
+	}
 }
 
 // Observe takes in a round. Miners that were not asked are left out.
 func (d *Detector) Observe(round uint64, answers []Answers) {
-	if d.pairs == nil {
-		d.pairs = map[key]*Pair{}
-	}
+	d.start()
 	sorted := slices.SortedFunc(slices.Values(answers), func(a, b Answers) int { return cmp.Compare(a.Miner.ID, b.Miner.ID) })
 	usable := d.informative(sorted)
 	at := make(map[string]int, len(sorted))
@@ -142,6 +157,7 @@ func (d *Detector) Observe(round uint64, answers []Answers) {
 		d.update(round, sorted[ij[0]], sorted[ij[1]], matches, both)
 	}
 	d.forget(round)
+	d.compareMistakes(round, sorted)
 }
 
 // update adds a round to what is known of a pair.
@@ -195,20 +211,24 @@ func (p *Pair) settled() bool { return min(p.A.Since.Asked, p.B.Since.Asked) >= 
 // judge returns the ID of the copy, "" while it is not known.
 func (p *Pair) judge() string {
 	a, b := p.A, p.B
-	better := cmp.Or(cmp.Compare(b.changed(a), a.changed(b)), cmp.Compare(a.known(), b.known()))
+	better := history(a, b)
 	if better == 0 && a.known() == 1 && 2*p.Agreed < p.Compared {
 		return "" // two with models of their own, of whom one takes little from the other and gains nothing
 	}
-	better = cmp.Or(better,
-		cmp.Compare(a.standing(), b.standing()),
-		cmp.Compare(b.Miner.First, a.Miner.First),
-		cmp.Compare(b.Miner.Registered, a.Miner.Registered),
-		cmp.Compare(b.Miner.UID, a.Miner.UID),
-	)
-	if better > 0 {
+	if cmp.Or(better, cmp.Compare(a.standing(), b.standing()), age(a, b)) > 0 {
 		return b.Miner.ID
 	}
 	return a.Miner.ID
+}
+
+// history is positive if what the two had shown before speaks for a as the original, negative if for b.
+func history(a, b Side) int {
+	return cmp.Or(cmp.Compare(b.changed(a), a.changed(b)), cmp.Compare(a.known(), b.known()))
+}
+
+// age is positive if a is to be kept where nothing else tells the two apart.
+func age(a, b Side) int {
+	return cmp.Or(cmp.Compare(b.Miner.First, a.Miner.First), cmp.Compare(b.Miner.Registered, a.Miner.Registered), cmp.Compare(b.Miner.UID, a.Miner.UID))
 }
 
 // changed is 1 if what the miner has shown since is clearly another quality than its record from before, for the better
@@ -226,6 +246,18 @@ func (s Side) changed(other Side) int {
 	default:
 		return 0
 	}
+}
+
+// surely is 1 if the miner had shown clearly more than the other.
+func (s Side) surely(other Side) int {
+	if s.Before.Asked == 0 || other.Before.Asked == 0 {
+		return 0
+	}
+	low, _ := s.Before.bounds(clearly)
+	if _, high := other.Before.bounds(clearly); low > high {
+		return 1
+	}
+	return 0
 }
 
 func (s Side) known() int {
@@ -252,6 +284,12 @@ func (d *Detector) Copies() map[string]string {
 	for _, p := range d.pairs {
 		if p.Matches && p.Copy != "" {
 			matching = append(matching, p)
+		}
+	}
+	for _, p := range append(d.suspects(), d.mixers()...) {
+		known := d.pairs[key{min(p.A.Miner.ID, p.B.Miner.ID), max(p.A.Miner.ID, p.B.Miner.ID)}]
+		if known == nil || !known.Matches || known.Copy == "" {
+			matching = append(matching, p) // what whole outputs tell was told earlier
 		}
 	}
 	slices.SortFunc(matching, func(a, b *Pair) int {
@@ -325,6 +363,9 @@ func (d *Detector) Retain(present func(id string) bool) {
 			delete(d.pairs, k)
 		}
 	}
+	maps.DeleteFunc(d.suspicions, func(o ordered, _ *suspicion) bool { return !present(o.original) || !present(o.suspect) })
+	maps.DeleteFunc(d.mixtures, func(m mixed, _ *Mixture) bool { return !present(m.a) || !present(m.b) || !present(m.suspect) })
+	maps.DeleteFunc(d.miners, func(id string, _ Miner) bool { return !present(id) })
 }
 
 // Pairs returns what is known, to be saved, in order of IDs.

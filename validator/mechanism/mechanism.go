@@ -48,4 +48,12 @@ type Mark struct {
 	Score     float64 // 0 to 1
 	Dishonest bool    // no honest miner answers so: the answer is not of the model that it is said to be of
 	Reason    error   // why the score is 0 although there was an answer; nil for one that is merely wrong
+	Choice    Choice  // where the truth is one of some classes
+}
+
+// Choice is which class an answer says it is. The zero value says nothing.
+type Choice struct {
+	Class int     // from 1; 0: no class
+	Sure  float64 // the probability that the answer gave to it, 0 to 1
+	Right bool
 }

@@ -15,10 +15,13 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/plexusnet/plexus/client"
+	"github.com/plexusnet/plexus/client/amount"
 	"github.com/plexusnet/plexus/client/metagraph"
 	"github.com/plexusnet/plexus/client/oip"
 	"github.com/plexusnet/plexus/client/onchain"
+	"github.com/plexusnet/plexus/client/wallet"
 	"github.com/plexusnet/plexus/cmd/plexus/chainflags"
+	"github.com/plexusnet/plexus/cmd/plexus/walletflags"
 	"github.com/plexusnet/plexus/models"
 	"github.com/plexusnet/plexus/models/digits"
 )
@@ -29,6 +32,7 @@ const (
 	exitNoMiners = 3 // no such subnet, or nobody serves in it
 	exitChain    = 4 // the chain does not answer
 	exitNoAnswer = 5 // every miner that was asked failed
+	exitPayment  = 6 // it could not be paid for
 )
 
 // Error is an error with the code that the process should exit with.
@@ -42,7 +46,7 @@ func (e *Error) Error() string { return e.Err.Error() }
 // Unwrap returns the error without its code.
 func (e *Error) Unwrap() error { return e.Err }
 
-// ExitCode returns the code, 2 to 5.
+// ExitCode returns the code, 2 to 6.
 func (e *Error) ExitCode() int { return e.Code }
 
 // settings are the flags of `plexus infer`.
@@ -64,9 +68,11 @@ func Command() *cobra.Command {
 		Long: `Finds the miners of a subnet on the chain and sends each picture (PNG or JPEG, "-" for standard input) to the one with
 the highest incentive, or to the next if that one fails.
 
-Exit codes: 2 a picture cannot be read, 3 nobody serves in the subnet, 4 the chain does not answer, 5 no miner answered.`,
+Exit codes: 2 a picture cannot be read, 3 nobody serves in the subnet, 4 the chain does not answer, 5 no miner answered,
+6 none answered, and paying was in the way.`,
 		Example: `  plexus infer --netuid 1 seven.png
-  plexus infer --netuid 1 --hotkey alice --node-key node.pem --chain-id plexus-1 seven.png`,
+  plexus infer --netuid 1 --hotkey alice --node-key node.pem --chain-id plexus-1 seven.png
+  plexus infer --netuid 1 --payer alice --node-key node.pem --chain-id plexus-1 --budget 2plx seven.png`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			cmd.SilenceUsage = true
@@ -76,6 +82,7 @@ Exit codes: 2 a picture cannot be read, 3 nobody serves in the subnet, 4 the cha
 	chainflags.Add(cmd)
 	chainflags.AddKeys(cmd)
 	chainflags.AddIdentity(cmd)
+	walletflags.Add(cmd)
 	f := cmd.Flags()
 	f.Uint32Var(&s.netuid, "netuid", 0, "subnet to ask")
 	f.StringVar(&s.hotkey, "hotkey", "", "account in whose name to ask, by name: shown to miners that want to know (needs --node-key and --chain-id)")
@@ -87,7 +94,7 @@ Exit codes: 2 a picture cannot be read, 3 nobody serves in the subnet, 4 the cha
 	return cmd
 }
 
-func (s *settings) infer(cmd *cobra.Command, paths []string) error {
+func (s *settings) infer(cmd *cobra.Command, paths []string) (err error) {
 	if s.output != "table" && s.output != "json" {
 		return fmt.Errorf("--output %q: want table or json", s.output)
 	}
@@ -105,19 +112,26 @@ func (s *settings) infer(cmd *cobra.Command, paths []string) error {
 	}
 	ctx, stop := chainflags.UntilSignal(cmd)
 	defer stop()
-	node, err := chainflags.Dial(cmd)
+	nodes, err := chainflags.DialNodes(cmd)
 	if err != nil {
 		return err
 	}
-	defer node.Close()
-	c := client.New(onchain.New(onchain.Nodes{Free: node}, onchain.Keys{}, log), client.Options{
-		Dialer: oip.Dialer{Insecure: s.insecure, Identity: identity}, Timeout: s.timeout, Attempts: s.attempts, Log: log})
+	defer nodes.Close()
+	payer, err := walletflags.Open(cmd, nodes, 0, log)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, payer.Close()) }()
+	options := client.Options{Dialer: oip.Dialer{Insecure: s.insecure, Identity: identity}, Timeout: s.timeout, Attempts: s.attempts,
+		Among: 1, Spares: -1, Log: log}
+	payer.Options(&options)
+	c := client.New(onchain.New(nodes, onchain.Keys{}, log), options)
 	defer c.Close()
 
 	answers := make([]answer, len(paths))
 	for i, input := range inputs {
 		if answers[i], err = ask(ctx, c, s.netuid, paths[i], input); err != nil {
-			return explain(err, node.Address())
+			return explain(err, nodes.Free.Address())
 		}
 	}
 	if s.output == "json" {
@@ -131,6 +145,12 @@ func (s *settings) infer(cmd *cobra.Command, paths []string) error {
 // identity is whom the miners are told that they answer; nobody unless asked for.
 func (s *settings) identity(cmd *cobra.Command) (oip.Identity, error) {
 	asked := cmd.Flags().Changed(chainflags.NodeKey)
+	if walletflags.Asked(cmd) {
+		if s.hotkey != "" {
+			return oip.Identity{}, errors.New("--hotkey: the account that pays is the one that is shown; give --payer alone")
+		}
+		return oip.Identity{}, nil // the wallet's
+	}
 	if asked != (s.hotkey != "") {
 		return oip.Identity{}, fmt.Errorf("--hotkey and --%s go together: the account vouches for the node key", chainflags.NodeKey)
 	}
@@ -182,6 +202,7 @@ type answer struct {
 	Probabilities []float32   `json:"probabilities"`
 	Miner         minerAnswer `json:"miner"`
 	ElapsedMS     float64     `json:"elapsed_ms"`
+	ChargedNplx   uint64      `json:"charged_nplx"`
 	Failed        []string    `json:"failed,omitempty"` // miners asked before, with their reasons
 }
 
@@ -207,7 +228,7 @@ func ask(ctx context.Context, c *client.Client, netuid uint32, path string, inpu
 		Image: path, Label: said[0].Label, Confidence: said[0].Confidence, Probabilities: said[0].Probabilities[:],
 		Miner: minerAnswer{UID: got.Miner.UID, Hotkey: got.Miner.Hotkey, Endpoint: got.Miner.Endpoint.Address(),
 			Model: got.Model, Version: got.Version, Incentive: got.Miner.Incentive},
-		ElapsedMS: float64(got.Elapsed.Microseconds()) / 1000,
+		ElapsedMS: float64(got.Elapsed.Microseconds()) / 1000, ChargedNplx: got.Charged,
 	}
 	for _, f := range got.Failed {
 		a.Failed = append(a.Failed, f.Error())
@@ -232,6 +253,9 @@ func parse(outputs []models.Tensor) ([]digits.Answer, error) {
 
 // explain adds what to do about an error, and the code to exit with.
 func explain(err error, node string) error {
+	if advice := toPay(err); advice != "" && errors.Is(err, client.ErrNoAnswer) {
+		return &Error{Code: exitPayment, Err: fmt.Errorf("%w\n%s", err, advice)}
+	}
 	switch {
 	case errors.Is(err, metagraph.ErrUnavailable):
 		return &Error{Code: exitChain, Err: fmt.Errorf("the chain does not answer at %s: start a node or name another with --node: %w", node, err)}
@@ -248,6 +272,25 @@ func explain(err error, node string) error {
 	}
 }
 
+// toPay says what to do where paying was in the way.
+func toPay(err error) string {
+	for _, c := range []struct {
+		err    error
+		advice string
+	}{
+		{wallet.ErrNoFunds, "send coins to the account that --payer names"},
+		{wallet.ErrOverBudget, "raise --budget or --spend-day, or close channels that are not needed: plexus wallet list"},
+		{wallet.ErrLimit, "raise --deposit, or lower --max-price"},
+		{client.ErrPrice, "raise --max-price"},
+		{client.ErrPayment, "name an account that pays: --payer NAME --node-key FILE --chain-id ID --budget AMOUNT"},
+	} {
+		if errors.Is(err, c.err) {
+			return c.advice
+		}
+	}
+	return ""
+}
+
 func table(w io.Writer, answers []answer) error {
 	tab := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(tab, "IMAGE\tLABEL\tCONFIDENCE\tUID\tHOTKEY\tENDPOINT\tMODEL\tTIME")
@@ -260,6 +303,9 @@ func table(w io.Writer, answers []answer) error {
 	}
 	for _, a := range answers {
 		fmt.Fprintf(w, "\n%s\n%s", a.Image, bars(a.Probabilities))
+		if a.ChargedNplx > 0 {
+			fmt.Fprintf(w, "paid: %s\n", amount.Format(a.ChargedNplx))
+		}
 		for _, f := range a.Failed {
 			fmt.Fprintf(w, "asked before, in vain: %s\n", f)
 		}

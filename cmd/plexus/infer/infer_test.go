@@ -24,6 +24,7 @@ import (
 	"github.com/plexusnet/plexus/client/chaintest"
 	"github.com/plexusnet/plexus/client/metagraph"
 	"github.com/plexusnet/plexus/client/oip"
+	"github.com/plexusnet/plexus/client/wallet"
 	"github.com/plexusnet/plexus/miner"
 	"github.com/plexusnet/plexus/miner/minertest"
 	"github.com/plexusnet/plexus/models"
@@ -101,12 +102,16 @@ func TestExplain(t *testing.T) {
 		code int
 		says string
 	}{
-		"no subnet":      {fmt.Errorf("subnet 9: %w", metagraph.ErrNotFound), exitNoMiners, "plexus query subnet list"},
-		"nobody serves":  {fmt.Errorf("subnet 9: %w", client.ErrNoMiners), exitNoMiners, "plexus miner start"},
-		"nobody answers": {fmt.Errorf("subnet 9: %w", client.ErrNoAnswer), exitNoAnswer, "--attempts"},
-		"in plaintext":   {fmt.Errorf("%w: %w", client.ErrNoAnswer, oip.ErrPlaintext), exitNoAnswer, "plaintext"},
-		"the chain":      {fmt.Errorf("subnet 9: %w", metagraph.ErrUnavailable), exitChain, "127.0.0.1:9090"},
-		"anything else":  {errors.New("else"), 1, "else"},
+		"no subnet":           {fmt.Errorf("subnet 9: %w", metagraph.ErrNotFound), exitNoMiners, "plexus query subnet list"},
+		"nobody serves":       {fmt.Errorf("subnet 9: %w", client.ErrNoMiners), exitNoMiners, "plexus miner start"},
+		"nobody answers":      {fmt.Errorf("subnet 9: %w", client.ErrNoAnswer), exitNoAnswer, "--attempts"},
+		"in plaintext":        {fmt.Errorf("%w: %w", client.ErrNoAnswer, oip.ErrPlaintext), exitNoAnswer, "plaintext"},
+		"the chain":           {fmt.Errorf("subnet 9: %w", metagraph.ErrUnavailable), exitChain, "127.0.0.1:9090"},
+		"nothing to pay with": {fmt.Errorf("%w: %w", client.ErrNoAnswer, client.ErrPayment), exitPayment, "--payer"},
+		"too dear":            {fmt.Errorf("%w: %w", client.ErrNoAnswer, client.ErrPrice), exitPayment, "--max-price"},
+		"no money":            {fmt.Errorf("%w: %w", client.ErrNoAnswer, wallet.ErrNoFunds), exitPayment, "send coins"},
+		"over budget":         {fmt.Errorf("%w: %w", client.ErrNoAnswer, wallet.ErrOverBudget), exitPayment, "--budget"},
+		"anything else":       {errors.New("else"), 1, "else"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -25,6 +25,7 @@ import (
 	"github.com/plexusnet/plexus/client/onchain"
 	"github.com/plexusnet/plexus/cmd/plexus/chainflags"
 	"github.com/plexusnet/plexus/miner"
+	"github.com/plexusnet/plexus/miner/till"
 	"github.com/plexusnet/plexus/models"
 	"github.com/plexusnet/plexus/models/batching"
 	"github.com/plexusnet/plexus/models/gpu"
@@ -41,7 +42,7 @@ func Command() *cobra.Command {
 		Args:  cobra.NoArgs,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(startCommand(), healthCommand())
+	cmd.AddCommand(startCommand(), healthCommand(), earningsCommand())
 	return cmd
 }
 
@@ -76,6 +77,7 @@ type settings struct {
 	strict      bool
 	tf32        bool
 	queue       int
+	payment     paymentSettings
 }
 
 func startCommand() *cobra.Command {
@@ -134,6 +136,7 @@ func startCommand() *cobra.Command {
 	f.DurationVar(&s.server.IdleTimeout, "idle-timeout", 5*time.Minute, "after which an unused connection is closed")
 	f.IntVar(&s.server.MaxConnections, "max-connections", 1024, "connections at once")
 	f.IntVar(&s.server.MaxStreams, "max-streams", 128, "requests at once on one connection")
+	s.payment.add(f)
 	for _, name := range []string{"netuid", "hotkey", "models"} {
 		cobra.CheckErr(cmd.MarkFlagRequired(name))
 	}
@@ -146,16 +149,16 @@ func (s *settings) start(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	if err := s.check(); err != nil {
+	if err := errors.Join(s.check(), s.payment.check(flagText(cmd, chainflags.NodeKey))); err != nil {
 		return err
 	}
 	ctx, stop := chainflags.UntilSignal(cmd)
 	defer stop()
-	keeper, chain, signer, closeNodes, err := s.keeper(cmd, log)
+	keeper, chain, nodes, signer, err := s.keeper(cmd, log)
 	if err != nil {
 		return err
 	}
-	defer closeNodes()
+	defer nodes.Close()
 	identity, err := s.identity(cmd, signer)
 	if err != nil {
 		return err
@@ -198,16 +201,29 @@ func (s *settings) start(cmd *cobra.Command) error {
 	config := s.server
 	config.Version, config.Identity, config.Metrics, config.Log = version.Version, identity, keeper.Metrics, log
 	config.Policy.Strangers, config.Directory = miner.Strangers(s.strangers), &miner.Directory{}
+	config.Policy.Payment = miner.Payment(s.payment.mode)
+	paid, closeTill, err := s.payment.open(cmd, keeper, nodes.Free, s.watch, log)
+	if err != nil {
+		return err
+	}
+	defer closeTill()
+	config.Till = paid
 	if identity.Mutual() {
-		go config.Directory.Watch(ctx, s.watch, func(ctx context.Context) (*metagraph.Metagraph, error) { return chain.Metagraph(ctx, s.netuid) })
+		read := func(ctx context.Context) (*metagraph.Metagraph, error) { return chain.Metagraph(ctx, s.netuid) }
+		if paid != nil {
+			sighted(ctx, config.Directory, read)
+		}
+		go config.Directory.Watch(ctx, s.watch, read)
 	}
 	config.Slots = rt.Slots()
 	config.MaxInFlight = config.Slots + s.queue
-	return s.run(ctx, miner.NewServer(served, config), lis, served, keeper)
+	err = s.run(ctx, miner.NewServer(served, config), lis, served, keeper, paid)
+	s.payment.finish(paid, log)
+	return err
 }
 
 // run serves, keeps the chain informed, and counts, until ctx ends or one of the three cannot go on.
-func (s *settings) run(ctx context.Context, server *miner.Server, lis net.Listener, served *miner.Models, keeper *miner.Keeper) error {
+func (s *settings) run(ctx context.Context, server *miner.Server, lis net.Listener, served *miner.Models, keeper *miner.Keeper, paid *till.Till) error {
 	group, ctx := errgroup.WithContext(ctx)
 	if s.rest != "" {
 		web, err := miner.ListenREST(s.rest, server.Identity(), s.insecure)
@@ -228,31 +244,42 @@ func (s *settings) run(ctx context.Context, server *miner.Server, lis net.Listen
 		keeper.Log.Info("metrics", "address", counted.Addr())
 		group.Go(func() error { return keeper.Metrics.Serve(ctx, counted) })
 	}
+	if paid != nil {
+		group.Go(func() error { paid.Run(ctx); return nil })
+		group.Go(func() error {
+			if err := paid.ServeEarnings(ctx); err != nil { // no reason to stop
+				keeper.Log.Warn("plexus miner earnings will find nobody to ask", "error", err)
+			}
+			return nil
+		})
+	}
 	group.Go(func() error { return server.Serve(ctx, lis) })
 	group.Go(func() error { return keeper.Run(ctx) })
 	return group.Wait()
 }
 
 // keeper returns what keeps the chain informed; the endpoint is still to be said.
-func (s *settings) keeper(cmd *cobra.Command, log *slog.Logger) (*miner.Keeper, *onchain.Chain, *chainclient.Signer, func(), error) {
+func (s *settings) keeper(cmd *cobra.Command, log *slog.Logger) (*miner.Keeper, *onchain.Chain, onchain.Nodes, *chainclient.Signer, error) {
+	none := onchain.Nodes{}
 	maxBurn, err := amount.Parse(s.maxBurn)
 	if err != nil {
-		return nil, nil, nil, nil, fmt.Errorf("--max-burn: %w", err)
+		return nil, nil, none, nil, fmt.Errorf("--max-burn: %w", err)
 	}
-	signers, err := chainflags.Signers(cmd, s.hotkey, s.coldkey)
+	signers, err := chainflags.Signers(cmd, s.hotkey, s.coldkey, s.payment.from)
 	if err != nil {
-		return nil, nil, nil, nil, err
+		return nil, nil, none, nil, err
 	}
+	s.payment.sign(signers[0], signers[1], signers[2])
 	nodes, err := chainflags.DialNodes(cmd)
 	if err != nil {
-		return nil, nil, nil, nil, err
+		return nil, nil, none, nil, err
 	}
 	chain := onchain.New(nodes, onchain.Keys{Hotkey: signers[0], Coldkey: signers[1]}, log)
 	return &miner.Keeper{
 		Member: membership.Member{Netuid: s.netuid, Hotkey: signers[0].Address(), HotkeyName: s.hotkey,
 			CanRegister: signers[1] != nil, MaxBurn: maxBurn, Chain: chain, Log: log},
 		Chain: chain, Interval: s.watch, Metrics: miner.NewMetrics(), Log: log,
-	}, chain, signers[0], nodes.Close, nil
+	}, chain, nodes, signers[0], nil
 }
 
 func (s *settings) check() error {
@@ -264,7 +291,7 @@ func (s *settings) check() error {
 		errs = append(errs, errors.New("--queue, --concurrency, --gpu-concurrency and --max-model-bytes: want 0 or more"))
 	}
 	policy := s.server.Policy
-	policy.Strangers = miner.Strangers(s.strangers)
+	policy.Strangers, policy.Payment = miner.Strangers(s.strangers), miner.Payment(s.payment.mode)
 	errs = append(errs, policy.Check())
 	if (s.tlsCert == "") != (s.tlsKey == "") {
 		errs = append(errs, errors.New("--tls-cert and --tls-key go together"))

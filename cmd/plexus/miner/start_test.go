@@ -118,6 +118,9 @@ func TestStartRefusesWhatCannotWork(t *testing.T) {
 	require.NoError(t, err)
 	defer taken.Close()
 	ring, ort := keys(t), runtimeFlag(t)
+	mutual := func(models string) []string {
+		return []string{"--models", models, "--listen", "127.0.0.1:0", "--node-key", filepath.Join(t.TempDir(), "node.pem"), "--chain-id", "plexus-test-1", "--till", filepath.Join(t.TempDir(), "till.db")}
+	}
 	tests := map[string]struct {
 		args []string
 		says []string
@@ -145,6 +148,13 @@ func TestStartRefusesWhatCannotWork(t *testing.T) {
 		"no certificate":          {[]string{"--models", good, "--tls-cert", "cert.pem", "--tls-key", "key.pem"}, []string{"cert.pem"}},
 		"not an external address": {[]string{"--models", good, "--listen", "127.0.0.1:0", "--external", "example.org"}, []string{"--external", "HOST:PORT"}},
 		"external without a port": {[]string{"--models", good, "--listen", "127.0.0.1:0", "--external", "example.org:0"}, []string{"65535"}},
+		"paid, by nobody known":   {[]string{"--models", good, "--payment", "require", "--price", "1"}, []string{"--node-key", "--chain-id"}},
+		"paid, for nothing":       {append([]string{"--payment", "require"}, mutual(good)...), []string{"--price", "accept"}},
+		"no way to be paid":       {append([]string{"--payment", "later"}, mutual(good)...), []string{`"later"`, "require"}},
+		"not a threshold":         {append([]string{"--payment", "accept", "--redeem-threshold", "much"}, mutual(good)...), []string{"--redeem-threshold"}},
+		"no margin":               {append([]string{"--payment", "accept", "--payment-margin", "0"}, mutual(good)...), []string{"--payment-margin"}},
+		"no lanes":                {append([]string{"--payment", "accept", "--max-lanes", "-1"}, mutual(good)...), []string{"--max-lanes"}},
+		"no key to redeem with":   {append([]string{"--payment", "accept", "--redeem-from", "nobody"}, mutual(good)...), []string{`"nobody"`}},
 		"no runtime":              {[]string{"--models", good, "--onnxruntime", filepath.Join(good, "none.so")}, []string{"none.so", "--onnxruntime"}},
 	}
 	for name, test := range tests {

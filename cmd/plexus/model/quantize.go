@@ -98,9 +98,6 @@ func quantizeFile(cmd *cobra.Command, in, out string, scheme quantize.Scheme, fo
 	if err != nil {
 		return quantized{}, fmt.Errorf("%s: %w", in, err)
 	}
-	if cheap, err = withoutUnread(cheap); err != nil {
-		return quantized{}, fmt.Errorf("%s: %w", in, err)
-	}
 	if err := writeModel(out, cheap, force); err != nil {
 		return quantized{}, err
 	}
@@ -124,37 +121,6 @@ func recurrent(model []byte) string {
 	})
 	slices.Sort(found)
 	return strings.Join(slices.Compact(found), " and ")
-}
-
-// withoutUnread leaves out the weights that no node reads any more: the 32-bit ones that have an 8-bit form beside them.
-func withoutUnread(model []byte) ([]byte, error) {
-	var m onnxpb.ModelProto
-	if err := proto.Unmarshal(model, &m); err != nil {
-		return nil, err
-	}
-	read := map[string]bool{}
-	for _, o := range m.Graph.Output {
-		read[o.GetName()] = true
-	}
-	eachNode(m.Graph, func(n *onnxpb.NodeProto) {
-		for _, name := range n.Input {
-			read[name] = true
-		}
-		for _, a := range n.Attribute {
-			for _, g := range append(slices.Clone(a.Graphs), a.G) {
-				for _, o := range g.GetOutput() {
-					read[o.GetName()] = true
-				}
-			}
-		}
-	})
-	unread := map[string]bool{}
-	m.Graph.Initializer = slices.DeleteFunc(m.Graph.Initializer, func(t *onnxpb.TensorProto) bool {
-		unread[t.GetName()] = !read[t.GetName()]
-		return unread[t.GetName()]
-	})
-	m.Graph.Input = slices.DeleteFunc(m.Graph.Input, func(v *onnxpb.ValueInfoProto) bool { return unread[v.GetName()] }) // old files list weights there, too
-	return proto.MarshalOptions{Deterministic: true}.Marshal(&m)
 }
 
 // eachNode visits the nodes of a graph and of graphs within it.

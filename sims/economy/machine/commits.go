@@ -27,35 +27,30 @@ func (m *Machine) Commit(s *Subnet, uid int, opens uint64, o subnet.Opinion) err
 	if scheme == subnet.CommitRevealOff {
 		scheme = subnet.CommitRevealTimelock // so that the rules refuse it
 	}
-	window := subnet.Window{Epochs: s.Epochs, Named: s.Epochs, Committed: slices.ContainsFunc(m.hidden, func(c commit) bool {
-		return c.subnet == s && c.uid == uid && c.rule.Epoch == s.Epochs
-	})}
+	// A commit of this epoch cannot have been opened before the next.
+	window := subnet.Window{Epochs: s.Epochs, Named: s.Epochs, Committed: n.committed > 0 && n.committedIn == s.Epochs}
 	if err := s.Hyper.CheckCommit(scheme, m.params.StakeThreshold, m.Now(), m.author(s, uid), window); err != nil {
 		return err
 	}
-	n.committed = m.Now()
-	m.hidden = append(m.hidden, commit{
+	n.committed, n.committedIn = m.Now(), s.Epochs
+	c := &commit{
 		rule: subnet.Commit{
 			Scheme: scheme, Netuid: s.Netuid, Hotkey: fmt.Sprint(n.Hotkey), Height: m.Now(), Epoch: s.Epochs, Due: s.Hyper.CommitDue(s.Epochs),
 		},
 		subnet: s, uid: uid, hotkey: n.Hotkey, opens: opens, opinion: o,
-	})
+	}
 	// Rounds open in their order, commits of one round in that of their making.
-	slices.SortStableFunc(m.hidden, func(a, b commit) int {
-		switch {
-		case a.opens < b.opens:
-			return -1
-		case a.opens > b.opens:
-			return 1
-		}
-		return 0
-	})
+	at := len(m.hidden)
+	for at > 0 && m.hidden[at-1].opens > opens {
+		at--
+	}
+	m.hidden = slices.Insert(m.hidden, at, c)
 	return nil
 }
 
 // Open opens the commit to a hash that a neuron made in an epoch.
 func (m *Machine) Open(s *Subnet, uid int, epoch uint64) error {
-	at := slices.IndexFunc(m.hidden, func(c commit) bool {
+	at := slices.IndexFunc(m.hidden, func(c *commit) bool {
 		return c.subnet == s && c.uid == uid && c.rule.Epoch == epoch && c.rule.Scheme == subnet.CommitRevealHash
 	})
 	if at < 0 {
@@ -64,7 +59,7 @@ func (m *Machine) Open(s *Subnet, uid int, epoch uint64) error {
 	if err := m.hidden[at].rule.CheckDue(s.Epochs); err != nil {
 		return err
 	}
-	if err := m.reveal(&m.hidden[at]); err != nil {
+	if err := m.reveal(m.hidden[at]); err != nil {
 		return err
 	}
 	m.hidden = slices.Delete(m.hidden, at, at+1)
@@ -102,7 +97,7 @@ func (m *Machine) settleCommits() {
 		return
 	}
 	next, opened := uint64(math.MaxUint64), 0
-	m.hidden = slices.DeleteFunc(m.hidden, func(c commit) bool {
+	m.hidden = slices.DeleteFunc(m.hidden, func(c *commit) bool {
 		s := c.subnet
 		switch {
 		case c.rule.Scheme != subnet.CommitRevealTimelock:
@@ -117,7 +112,7 @@ func (m *Machine) settleCommits() {
 			return false
 		}
 		opened++
-		_ = m.reveal(&c) // what cannot be opened is dropped, as on the chain
+		_ = m.reveal(c) // what cannot be opened is dropped, as on the chain
 		return true
 	})
 	m.commitsAt = next
@@ -125,5 +120,5 @@ func (m *Machine) settleCommits() {
 
 // dropCommits forgets every commit of a uid that changes hands.
 func (m *Machine) dropCommits(s *Subnet, uid int) {
-	m.hidden = slices.DeleteFunc(m.hidden, func(c commit) bool { return c.subnet == s && c.uid == uid })
+	m.hidden = slices.DeleteFunc(m.hidden, func(c *commit) bool { return c.subnet == s && c.uid == uid })
 }

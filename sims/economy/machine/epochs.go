@@ -2,7 +2,9 @@ package machine
 
 import (
 	"fmt"
+	"sync"
 
+	"github.com/plexusnet/plexus/consensus"
 	"github.com/plexusnet/plexus/subnet"
 )
 
@@ -12,26 +14,66 @@ func (m *Machine) runEpochs() (bool, error) {
 	if m.height < m.nextEpoch {
 		return false, nil
 	}
-	for _, i := range subnet.DueEpochs(m.clocks, m.height, m.params.MaxEpochsPerBlock) {
-		if err := m.epoch(m.subnets[i]); err != nil {
-			return true, fmt.Errorf("subnet %d: %w", m.subnets[i].Netuid, err)
+	due := subnet.DueEpochs(m.clocks, m.height, m.params.MaxEpochsPerBlock)
+	if m.workers > 1 && len(due) > 1 {
+		if err := m.sideBySide(due); err != nil {
+			return true, err
+		}
+	} else {
+		for _, i := range due {
+			s := m.subnets[i]
+			m.load(s)
+			result, err := s.input.Run(m.engine(0))
+			if err != nil {
+				return true, fmt.Errorf("subnet %d: %w", s.Netuid, err)
+			}
+			m.close(s, result)
 		}
 	}
 	m.setClocks()
 	return true, nil
 }
 
-func (m *Machine) epoch(s *Subnet) error {
-	m.load(s)
-	result, err := s.input.Run(&m.engine)
-	if err != nil {
-		return err
+// sideBySide computes the epochs of a block at once: none reads what another
+// pays. What they decide is paid in their order.
+func (m *Machine) sideBySide(due []int) error {
+	results, errs := make([]*subnet.Result, len(due)), make([]error, len(due))
+	for _, i := range due {
+		m.load(m.subnets[i])
 	}
+	m.engine(len(due) - 1)
+	var group sync.WaitGroup
+	for w := range min(m.workers, len(due)) {
+		group.Go(func() {
+			for k := w; k < len(due); k += m.workers {
+				results[k], errs[k] = m.subnets[due[k]].input.Run(m.engines[k])
+			}
+		})
+	}
+	group.Wait()
+	for k, i := range due {
+		if errs[k] != nil {
+			return fmt.Errorf("subnet %d: %w", m.subnets[i].Netuid, errs[k])
+		}
+		m.close(m.subnets[i], results[k])
+	}
+	return nil
+}
+
+// engine returns the k-th engine: a result lasts until its engine's next epoch.
+func (m *Machine) engine(k int) *consensus.Engine {
+	for len(m.engines) <= k {
+		m.engines = append(m.engines, new(consensus.Engine))
+	}
+	return m.engines[k]
+}
+
+// close pays and stores what an epoch decided.
+func (m *Machine) close(s *Subnet, result *subnet.Result) {
 	m.pay(s, result)
 	s.store(result)
 	s.LastEpoch, s.outcomeAt = m.height, m.height
 	s.Epochs++
-	return nil
 }
 
 // load fills the input of the epoch.

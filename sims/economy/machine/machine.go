@@ -42,6 +42,8 @@ type Params struct {
 	RootWeightsRateLimit uint64 // blocks
 	UnbondingBlocks      uint64 // from undelegating to being paid
 	FeeBurn              uint32 // basis points of what is redeemed
+	Demand               subnet.DemandRules
+	DemandWindow         uint64 // blocks over which what is burned counts, at least 1
 }
 
 // DefaultParams are the chain's defaults; 21 days of unbonding in blocks of 12 s.
@@ -50,6 +52,7 @@ func DefaultParams() Params {
 		Split: subnet.DefaultSplit(), MaxEpochsPerBlock: 16, MaxRevealsPerBlock: 32,
 		MinLock: 100 * subnet.PLX, LockInterval: 100_800, RootWeightsRateLimit: 100,
 		UnbondingBlocks: 151_200, FeeBurn: 1000,
+		Demand: subnet.DefaultDemandRules(), DemandWindow: 7200,
 	}
 }
 
@@ -71,12 +74,13 @@ func (b *books) balanced() bool {
 
 // Machine is a network. It is not safe for concurrent use.
 type Machine struct {
-	params Params
-	height uint64 // of the last finished block
-	books  books
-	minted uint64
-	burned uint64
-	engine consensus.Engine
+	params  Params
+	height  uint64 // of the last finished block
+	books   books
+	minted  uint64
+	burned  uint64
+	engines []*consensus.Engine
+	workers int
 
 	balances  []uint64
 	hotkeys   []hotkey
@@ -93,7 +97,7 @@ type Machine struct {
 	lockHeight uint64
 	clocks     []subnet.Clock
 
-	hidden    []commit
+	hidden    []*commit
 	commitsAt uint64 // block in which hidden weights want attention
 	nextEpoch uint64 // earliest block with an epoch
 	settled   uint64 // height up to which all streams are paid
@@ -102,7 +106,8 @@ type Machine struct {
 	parts      []uint64 // of one block's reward
 	partsOf    uint64
 	sharesGood bool
-	orphaned   bool // a stream may owe to a validator that is gone
+	counted    []uint64 // of each subnet's burned fees, in this block
+	orphaned   bool     // a stream may owe to a validator that is gone
 }
 
 // New returns a network without anybody in it, after the block at height.
@@ -112,6 +117,10 @@ func New(p Params, height uint64) *Machine {
 
 // Params returns the parameters.
 func (m *Machine) Params() Params { return m.params }
+
+// SetWorkers lets so many goroutines share the epochs of a block, 0 and 1
+// meaning none besides the caller's. The results do not depend on it.
+func (m *Machine) SetWorkers(n int) { m.workers = n }
 
 // SetParams replaces the parameters from the next block on.
 func (m *Machine) SetParams(p Params) {
@@ -285,16 +294,42 @@ func (m *Machine) rewardShares() []uint64 {
 // Shares returns the share of each subnet in the block reward, 0 to 1, by
 // netuid.
 func (m *Machine) Shares() []float64 {
-	shares := m.rewardShares()
-	sum := 0.0
-	for _, s := range shares {
-		sum += float64(s)
+	of := make([]float64, len(m.subnets))
+	reward := max(m.Reward(), 1)
+	if reward == 1 { // too little to show what is whose
+		reward = subnet.PLX
 	}
-	of := make([]float64, len(shares))
-	for i, s := range shares {
-		of[i] = float64(s) / sum
+	m.count(false)
+	for i, e := range subnet.MixDemand(reward, m.rewardShares(), m.counted, m.params.Demand) {
+		of[i] = float64(e.Total()) / float64(reward)
 	}
 	return of
+}
+
+// count fills counted with what counts as burned in this block, and takes it
+// off what waits if the block is being made.
+func (m *Machine) count(made bool) {
+	m.counted = m.counted[:0]
+	for _, s := range m.subnets {
+		counts, left := subnet.SmoothBurned(s.waiting, m.params.DemandWindow)
+		m.counted = append(m.counted, counts)
+		if made {
+			s.waiting = left
+		}
+	}
+}
+
+// followsDemand tells whether demand moves the rewards of the next blocks.
+func (m *Machine) followsDemand() bool {
+	if m.params.Demand.Mix == 0 {
+		return false
+	}
+	for _, s := range m.subnets {
+		if s.waiting >= m.params.DemandWindow {
+			return true
+		}
+	}
+	return false
 }
 
 // rewardParts returns what each subnet gets of one block's reward.
@@ -345,6 +380,16 @@ func (m *Machine) emit(n uint64) uint64 {
 	reward := subnet.BlockReward(supply)
 	if reward == 0 || len(m.subnets) == 0 {
 		return n
+	}
+	if m.followsDemand() {
+		m.count(true)
+		for i, e := range subnet.MixDemand(reward, m.rewardShares(), m.counted, m.params.Demand) {
+			m.subnets[i].Pending += e.Total()
+		}
+		m.minted += reward
+		m.books.supply += reward
+		m.books.pending += reward
+		return 1
 	}
 	n = min(n, (subnet.NextHalving(supply)-supply+reward-1)/reward)
 	for i, part := range m.rewardParts(reward) {

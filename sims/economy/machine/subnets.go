@@ -24,7 +24,8 @@ type Neuron struct {
 	Tokens                            uint64 // stake at the last epoch
 	Permit, Active                    bool
 
-	committed uint64 // height of its last commit, 0: none
+	committed   uint64 // height of its last commit, 0: none
+	committedIn uint64 // epochs that the subnet had run by then
 }
 
 // Ledger is what a subnet has paid since it began, nplx.
@@ -45,13 +46,13 @@ type Subnet struct {
 	Ledger      Ledger
 	Neurons     []Neuron // by uid
 
+	waiting    uint64 // burned of fees for it and not counted as demand yet, nplx
 	vacant     int
 	outcomeAt  uint64 // height of the last epoch, 0 if there was none
 	burnPrice  uint64
 	burnHeight uint64
 	streams    []stream
 	input      subnet.Epoch
-	scratch    []uint16
 }
 
 // Streams returns the streams that still owe something, with their validators.
@@ -116,7 +117,7 @@ func (m *Machine) RemoveSubnet(s *Subnet) {
 	m.burn(burned + s.Pending)
 	s.Ledger.Burned += s.Pending
 	s.Lock, s.Pending = 0, 0
-	m.hidden = slices.DeleteFunc(m.hidden, func(c commit) bool { return c.subnet == s })
+	m.hidden = slices.DeleteFunc(m.hidden, func(c *commit) bool { return c.subnet == s })
 	m.subnets = slices.DeleteFunc(m.subnets, func(x *Subnet) bool { return x == s })
 	if s.owed() > 0 {
 		m.removed = append(m.removed, s)

@@ -1,6 +1,9 @@
 package machine
 
-import "math/bits"
+import (
+	"fmt"
+	"math/bits"
+)
 
 // wide is a decimal amount of nplx in units of 1e-18, as the SDK's decimals
 // have: at most 3.4e38, which is more than the cap of 2.1e34.
@@ -46,3 +49,9 @@ func (a wide) split() (nplx uint64, rest wide) {
 func (a wide) isZero() bool { return a.hi|a.lo == 0 }
 
 func (a wide) less(b wide) bool { return a.hi < b.hi || a.hi == b.hi && a.lo < b.lo }
+
+// String writes the amount in nplx with 18 decimals, as the SDK does.
+func (a wide) String() string {
+	nplx, rest := a.split()
+	return fmt.Sprintf("%d.%018d", nplx, rest.lo)
+}

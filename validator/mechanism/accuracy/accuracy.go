@@ -7,6 +7,8 @@ import (
 	"slices"
 	"time"
 
+	"gonum.org/v1/gonum/floats"
+
 	"github.com/plexusnet/plexus/models"
 	"github.com/plexusnet/plexus/models/tasks"
 	"github.com/plexusnet/plexus/validator/mechanism"
@@ -109,6 +111,8 @@ func (r *round) Judge(_ context.Context, answers []mechanism.Answer) ([]mechanis
 			marks[i].Reason = err
 			continue
 		}
+		said := floats.MaxIdx(probabilities[0])
+		marks[i].Choice = mechanism.Choice{Class: 1 + said, Sure: probabilities[0][said], Right: said == r.labels[i]}
 		at = append(at, i)
 		fine.labels = append(fine.labels, r.labels[i])
 		fine.probabilities = append(fine.probabilities, probabilities[0])

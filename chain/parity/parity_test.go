@@ -191,14 +191,16 @@ func (b *both) defaults() subnet.Hyperparams {
 }
 
 func (b *both) bind(v apptest.Validator, hotkey apptest.Account) {
-	b.do(v.Account(), &subnetv1.MsgBindHotkey{Operator: v.Account().String(), Hotkey: hotkey.String()}, func() error {
+	b.do(v.Account(), &subnetv1.MsgBindHotkey{Operator: v.Account().String(), Hotkey: hotkey.String(), HotkeyProof: hotkey.Proof(v.Account())}, func() error {
 		b.sim.Bind(b.operators[v.Name], b.hotkey(v.Account(), hotkey))
 		return nil
 	})
 }
 
 func (b *both) register(netuid uint32, coldkey, hotkey apptest.Account) {
-	b.do(coldkey, &subnetv1.MsgRegister{Coldkey: coldkey.String(), Hotkey: hotkey.String(), Netuid: netuid, MaxBurn: subnet.Cap}, func() error {
+	b.do(coldkey, &subnetv1.MsgRegister{
+		Coldkey: coldkey.String(), Hotkey: hotkey.String(), Netuid: netuid, MaxBurn: subnet.Cap, HotkeyProof: hotkey.Proof(coldkey),
+	}, func() error {
 		_, err := b.sim.Register(b.subnet(netuid), b.hotkey(coldkey, hotkey), subnet.Cap)
 		return err
 	})

@@ -15,6 +15,7 @@ import (
 
 	sdkmath "cosmossdk.io/math"
 
+	"github.com/cosmos/cosmos-sdk/crypto/keys/secp256k1"
 	sdk "github.com/cosmos/cosmos-sdk/types"
 	banktypes "github.com/cosmos/cosmos-sdk/x/bank/types"
 
@@ -160,17 +161,26 @@ func (l *load) setUp() {
 	l.must(owner, &subnetv1.MsgCreateSubnet{Owner: owner.Address(), Name: "chaos", MaxLock: 1000 * subnet.PLX})
 	for i := range nodeCount {
 		operator := l.signer(fmt.Sprintf("node%d", i))
-		hot := l.signer(fmt.Sprintf("node%d-hot", i)).Address()
-		l.must(operator, &subnetv1.MsgBindHotkey{Operator: operator.Address(), Hotkey: hot})
-		l.must(operator, register(operator, hot))
+		hot := l.signer(fmt.Sprintf("node%d-hot", i))
+		l.must(operator, &subnetv1.MsgBindHotkey{Operator: operator.Address(), Hotkey: hot.Address(), HotkeyProof: l.proof(hot, operator)})
+		l.must(operator, l.register(operator, hot))
 	}
 	for i := range miners {
-		l.must(mines, register(mines, l.signer(fmt.Sprintf("miner%d", i)).Address()))
+		l.must(mines, l.register(mines, l.signer(fmt.Sprintf("miner%d", i))))
 	}
 }
 
-func register(coldkey *chainclient.Signer, hotkey string) *subnetv1.MsgRegister {
-	return &subnetv1.MsgRegister{Coldkey: coldkey.Address(), Hotkey: hotkey, Netuid: netuid, MaxBurn: 100 * subnet.PLX}
+func (l *load) register(coldkey, hotkey *chainclient.Signer) *subnetv1.MsgRegister {
+	return &subnetv1.MsgRegister{
+		Coldkey: coldkey.Address(), Hotkey: hotkey.Address(), Netuid: netuid, MaxBurn: 100 * subnet.PLX, HotkeyProof: l.proof(hotkey, coldkey),
+	}
+}
+
+// proof shows that a hotkey is there.
+func (l *load) proof(hotkey, coldkey *chainclient.Signer) *subnetv1.HotkeyProof {
+	signature, key, err := hotkey.SignBytes(subnetv1.HotkeyClaim(l.net.files.ChainID, coldkey.Address()))
+	require.NoError(l.net.t, err)
+	return &subnetv1.HotkeyProof{PublicKey: key, Signature: signature}
 }
 
 // run starts the senders. halt ends them.
@@ -226,7 +236,15 @@ func (l *load) registrations() func(context.Context) {
 		for i := range raw {
 			raw[i] = byte(l.chance(256))
 		}
-		_ = l.submit(ctx, kindRegister, false, registrar, register(registrar, sdk.AccAddress(raw).String()))
+		key := secp256k1.GenPrivKeyFromSecret(raw)
+		signature, err := key.Sign(subnetv1.HotkeyClaim(l.net.files.ChainID, registrar.Address()))
+		if err != nil {
+			panic(err) // no key of ours
+		}
+		_ = l.submit(ctx, kindRegister, false, registrar, &subnetv1.MsgRegister{
+			Coldkey: registrar.Address(), Hotkey: sdk.AccAddress(key.PubKey().Address()).String(), Netuid: netuid, MaxBurn: 100 * subnet.PLX,
+			HotkeyProof: &subnetv1.HotkeyProof{PublicKey: key.PubKey().Bytes(), Signature: signature},
+		})
 	}
 }
 
@@ -251,7 +269,7 @@ func (l *load) weights(i int) func(context.Context) {
 		}
 		switch {
 		case !registered:
-			_ = l.submit(ctx, kindRegister, false, operator, register(operator, hot.Address()))
+			_ = l.submit(ctx, kindRegister, false, operator, l.register(operator, hot))
 		case len(msg.Uids) > 0:
 			_ = l.submit(ctx, kindWeights, true, hot, msg)
 		}
@@ -264,7 +282,7 @@ func (l *load) serves(i int) func(context.Context) {
 	return func(ctx context.Context) {
 		_, err := l.free[l.chance(len(l.free))].Neuron(ctx, netuid, hot.Address())
 		if errors.Is(err, chainclient.ErrNotFound) {
-			_ = l.submit(ctx, kindRegister, false, mines, register(mines, hot.Address()))
+			_ = l.submit(ctx, kindRegister, false, mines, l.register(mines, hot))
 			return
 		}
 		if err != nil {

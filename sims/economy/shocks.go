@@ -116,6 +116,9 @@ func (r *run) leave(name string) {
 	for _, g := range r.callers {
 		if r.cfg.Callers[g.at].Name == name {
 			g.present = false
+			for _, c := range g.channels {
+				r.m.Collect(c)
+			}
 		}
 	}
 }

@@ -28,6 +28,9 @@ type Settings struct {
 
 // Command returns `plexus sim`.
 func Command(s Settings) *cobra.Command {
+	if s.Version == "" {
+		s.Version = "dev"
+	}
 	if len(s.Kinds) == 0 {
 		s.Kinds = scenario.Kinds()
 	}
@@ -160,6 +163,7 @@ func experimentCommand(s Settings, cmd *cobra.Command, do job) *cobra.Command {
 		defer debug.SetMemoryLimit(debug.SetMemoryLimit(o.Limits.Memory + beyond))
 		ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
 		defer stop()
+		context.AfterFunc(ctx, stop) // a second signal kills
 		result, err := do(ctx, sc, o)
 		show.end()
 		if errors.Is(err, experiment.ErrInterrupted) {

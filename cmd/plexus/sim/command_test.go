@@ -248,9 +248,9 @@ func size(path string) int64 {
 func TestKilledProcessesResume(t *testing.T) {
 	file := write(t, `
 name: walk
-runs: 256
+runs: 160
 walk: {steps: 20, width: 2, pause: 100us}
-sweep: {runs: 40, parameters: [{path: walk.phi, from: 0.1, to: 0.9, steps: 9}]}
+sweep: {runs: 20, parameters: [{path: walk.phi, from: 0.1, to: 0.9, steps: 9}]}
 `)
 	for _, command := range []string{"run", "sweep"} {
 		t.Run(command, func(t *testing.T) {

@@ -43,10 +43,11 @@ func (r *run) shock(s Shock) error {
 
 func (r *run) moveStake(v *validator, amount float64) error {
 	if amount < 0 {
-		r.m.Undelegate(v.self, nplx(-amount))
+		v.stake -= min(v.stake, r.m.Undelegate(v.self, nplx(-amount)))
 		return nil
 	}
 	bought := r.buy(v.account, nplx(amount))
+	v.stake += bought
 	return r.m.Delegate(v.self, bought)
 }
 

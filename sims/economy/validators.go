@@ -21,7 +21,7 @@ type validator struct {
 	hotkey   machine.Hotkey
 	operator machine.Operator
 	self     machine.Delegation
-	stake    uint64 // that it came with, nplx
+	stake    uint64 // that it means to have delegated to itself at least, nplx
 	nets     []*net
 	uids     map[*net]int
 	views    map[*net]*view

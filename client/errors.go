@@ -28,8 +28,6 @@ var (
 	ErrDead = errors.New("the miner gives no sign of life")
 	// ErrRetries: others failed, and no more may be asked: too many calls fail. Options.RetryShare bounds that.
 	ErrRetries = errors.New("too many calls fail, no other miner is asked")
-	// ErrNotReady: there is no channel to the miner yet; one is being opened.
-	ErrNotReady = errors.New("the channel to the miner is being opened")
 	// ErrUnreached: there is no connection to the miner yet; it is being made.
 	ErrUnreached = errors.New("not connected in time")
 )

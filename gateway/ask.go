@@ -3,7 +3,6 @@ package gateway
 import (
 	"context"
 	"errors"
-	"fmt"
 	"strconv"
 	"sync"
 	"time"
@@ -17,10 +16,11 @@ import (
 	"github.com/plexusnet/plexus/gateway/fault"
 	"github.com/plexusnet/plexus/gateway/ledger"
 	"github.com/plexusnet/plexus/models"
+	"github.com/plexusnet/plexus/proto/inference"
 )
 
 const (
-	// defaultAttempts is how many miners a client asks where its options do not say.
+	// defaultAttempts is how many miners are asked where the options do not say.
 	defaultAttempts = 3
 	// linger is how long money stays set aside for calls that were still in hand when the request was over. They are
 	// broken off then, and it is freed as soon as they are known to be over; this is for what is never told.
@@ -30,9 +30,11 @@ const (
 // question is what to ask of a model.
 type question struct {
 	target
-	inputs  []models.Tensor
-	outputs []string                            // none: all
-	check   func(outputs []models.Tensor) error // finds what is wrong with an answer; may be nil
+	id         string
+	parameters map[string]*inference.InferParameter
+	inputs     []models.Tensor
+	outputs    []string                            // none: all
+	check      func(outputs []models.Tensor) error // finds what is wrong with an answer; may be nil
 }
 
 // ask asks the subnets of the question's target, one after the other while nobody in one answers, and pays for it.
@@ -60,7 +62,7 @@ func (g *Gateway) askSubnet(ctx context.Context, netuid uint32, q question) (*cl
 	}
 	p := g.begin(hold, q.name)
 	answer, err := g.network.Infer(ctx, client.Request{Netuid: netuid, Model: q.model, Inputs: q.inputs, Outputs: q.outputs,
-		Check: q.check, MaxPrice: price, Tag: p.tag})
+		ID: q.id, Parameters: q.parameters, Check: q.check, MaxPrice: price, Tag: p.tag})
 	o := outcome{netuid: netuid, in: size(q.inputs), answer: answer, took: time.Since(start)}
 	var none *client.NoAnswerError
 	switch {
@@ -326,7 +328,7 @@ func faultOf(err error) error {
 // noAnswer says why no miner answered. What the caller did wrong comes first: there is no use in trying it again.
 func noAnswer(e *client.NoAnswerError) *fault.Error {
 	for _, f := range e.Failed {
-		if st, ok := status.FromError(f.Err); ok && (st.Code() == codes.InvalidArgument || st.Code() == codes.NotFound) {
+		if st, ok := status.FromError(f.Err); ok && st.Code() == codes.InvalidArgument {
 			return fault.New(st.Code(), fault.ReasonMalformed, "%s", st.Message())
 		}
 	}
@@ -340,7 +342,7 @@ func noAnswer(e *client.NoAnswerError) *fault.Error {
 			return fault.New(codes.ResourceExhausted, fault.ReasonBusy, "%v", e).After(time.Second)
 		}
 	}
-	return fault.New(codes.Unavailable, fault.ReasonMiners, "%v", fmt.Sprint(e)).After(time.Second)
+	return fault.New(codes.Unavailable, fault.ReasonMiners, "%v", e).After(time.Second)
 }
 
 func codeOf(err error) codes.Code {

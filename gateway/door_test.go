@@ -269,4 +269,3 @@ func TestWhatIsNoGateway(t *testing.T) {
 		require.ErrorContains(t, err, want)
 	}
 }
-

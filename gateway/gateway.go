@@ -52,12 +52,12 @@ func New(directory client.Directory, options client.Options, cfg Config) (*Gatew
 		open.ID, open.Name = openID, openID
 		cfg.Open = &open
 	}
-	g := &Gateway{cfg: cfg, pool: client.NewPool(options.Dialer), wallet: options.Wallet, attempts: max(options.Attempts, defaultAttempts),
+	if options.Attempts <= 0 {
+		options.Attempts = defaultAttempts
+	}
+	g := &Gateway{cfg: cfg, pool: client.NewPool(options.Dialer), wallet: options.Wallet, attempts: options.Attempts,
 		maxPrice: options.MaxPrice, metrics: newMetrics(), started: time.Now(), pending: map[string]*pending{},
 		descriptions: descriptions{ttl: cfg.DescribeTTL, known: map[string]described{}}}
-	if options.Attempts > 0 {
-		g.attempts = options.Attempts
-	}
 	if g.wallet == nil {
 		g.maxPrice = 0
 	}

@@ -93,11 +93,13 @@ func (g *Gateway) modelInfer(ctx context.Context, req *inference.ModelInferReque
 	for i, o := range req.Outputs {
 		outputs[i] = o.GetName()
 	}
-	answer, err := g.ask(ctx, question{target: t, inputs: inputs, outputs: outputs})
+	answer, err := g.ask(ctx, question{target: t, id: req.Id, parameters: req.Parameters, inputs: inputs, outputs: outputs})
 	if err != nil {
 		return nil, err
 	}
-	return oip.Response{Model: req.ModelName, Version: answer.Version, ID: req.Id, Outputs: answer.Outputs}.Message(), nil
+	resp := oip.Response{Model: req.ModelName, Version: answer.Version, ID: req.Id, Outputs: answer.Outputs}.Message()
+	resp.Parameters = answer.Parameters
+	return resp, nil
 }
 
 // badTensor is the error for a message whose tensors cannot be read.

@@ -23,7 +23,8 @@ type rpc struct {
 }
 
 func (g *Gateway) rpcHandler() rpc {
-	options := []connect.HandlerOption{connect.WithReadMaxBytes(g.cfg.MaxRequestBytes), connect.WithSendMaxBytes(g.cfg.MaxRequestBytes)}
+	options := []connect.HandlerOption{connect.WithReadMaxBytes(g.cfg.MaxRequestBytes), connect.WithSendMaxBytes(g.cfg.MaxRequestBytes),
+		connect.WithCompressMinBytes(1 << 10)} // for callers who ask for gzip
 	open, guarded := http.NewServeMux(), http.NewServeMux()
 	unary(open, inference.GRPCInferenceService_ServerLive_FullMethodName, g.serverLive, options)
 	unary(open, inference.GRPCInferenceService_ServerReady_FullMethodName, g.serverReady, options)

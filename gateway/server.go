@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
 	"strings"
@@ -94,7 +95,7 @@ func (g *Gateway) Serve(ctx context.Context, lis net.Listener) error {
 	server := &http.Server{
 		Handler: g.Handler(), Protocols: protocols, TLSConfig: g.cfg.TLS,
 		ReadHeaderTimeout: 5 * time.Second, ReadTimeout: g.cfg.RequestTimeout, WriteTimeout: g.cfg.RequestTimeout + g.cfg.QueueTimeout + 5*time.Second,
-		IdleTimeout: g.cfg.IdleTimeout, MaxHeaderBytes: 16 << 10,
+		IdleTimeout: g.cfg.IdleTimeout, MaxHeaderBytes: 16 << 10, ErrorLog: slog.NewLogLogger(g.cfg.Log.Handler(), slog.LevelDebug),
 		HTTP2: &http.HTTP2Config{MaxConcurrentStreams: g.cfg.MaxStreams, MaxReceiveBufferPerConnection: 4 << 20, MaxReceiveBufferPerStream: 1 << 20,
 			SendPingTimeout: time.Minute, PingTimeout: 20 * time.Second},
 	}

@@ -2,6 +2,7 @@ package payment_test
 
 import (
 	"crypto/ed25519"
+	"math"
 	"testing"
 	"time"
 
@@ -68,5 +69,14 @@ func BenchmarkCharge(b *testing.B) {
 	u := payment.Usage{Input: 3136, Output: 40, Compute: 1500 * time.Microsecond}
 	for b.Loop() {
 		p.Charge(u)
+	}
+}
+
+// BenchmarkWindowPass lets the whole supply fade away under the longest
+// smoothing that the chain's parameters allow: its largest effort for one window.
+func BenchmarkWindowPass(b *testing.B) {
+	for b.Loop() {
+		w := payment.Window{Burned: 21_000_000 * 1_000_000_000}
+		w.Pass(math.MaxUint64, 100)
 	}
 }

@@ -5,4 +5,4 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 (cd tools && go build -o ../bin/determinism ./determinism)
 bin/determinism -test=false "$@" \
-  ./consensus ./consensus/fixed ./subnet ./payment ./chain/subnet/keeper ./chain/app
+  ./consensus ./consensus/fixed ./subnet ./payment ./chain/subnet/keeper ./chain/channel/keeper ./chain/app

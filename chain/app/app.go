@@ -51,6 +51,7 @@ import (
 	upgradekeeper "github.com/cosmos/cosmos-sdk/x/upgrade/keeper"
 	upgradetypes "github.com/cosmos/cosmos-sdk/x/upgrade/types"
 
+	channelkeeper "github.com/plexusnet/plexus/chain/channel/keeper"
 	"github.com/plexusnet/plexus/chain/network"
 	subnetkeeper "github.com/plexusnet/plexus/chain/subnet/keeper"
 )
@@ -77,6 +78,7 @@ type App struct {
 	FeeGrant     feegrantkeeper.Keeper
 	Evidence     *evidencekeeper.Keeper
 	Subnet       *subnetkeeper.Keeper
+	Channel      *channelkeeper.Keeper
 
 	waiting      *waiting // duties in the mempool
 	encoding     Encoding
@@ -100,6 +102,7 @@ func moduleAccounts() map[string][]string {
 		govtypes.ModuleName:                 {authtypes.Burner},
 		subnetkeeper.EmissionAccount:        {authtypes.Minter, authtypes.Burner},
 		subnetkeeper.LockAccount:            nil,
+		channelkeeper.EscrowAccount:         nil,
 	}
 }
 
@@ -135,6 +138,7 @@ func New(logger log.Logger, db dbm.DB, load bool, options servertypes.AppOptions
 			authtypes.StoreKey, banktypes.StoreKey, stakingtypes.StoreKey, slashingtypes.StoreKey,
 			distrtypes.StoreKey, govtypes.StoreKey, consensustypes.StoreKey, upgradetypes.StoreKey,
 			authzkeeper.StoreKey, feegrant.StoreKey, evidencetypes.StoreKey, subnetkeeper.StoreKey,
+			channelkeeper.StoreKey,
 		),
 		closing: sync.OnceValue(base.Close),
 	}
@@ -201,6 +205,11 @@ func (a *App) buildKeepers(logger log.Logger, options servertypes.AppOptions) er
 	if err != nil {
 		return fmt.Errorf("module %s: %w", subnetkeeper.ModuleName, err)
 	}
+	a.Channel, err = channelkeeper.New(cdc, store(channelkeeper.StoreKey), authority, a.Accounts, a.Bank, a.Subnet)
+	if err != nil {
+		return fmt.Errorf("module %s: %w", channelkeeper.ModuleName, err)
+	}
+	a.Subnet.CountDemand(a.Channel)
 	return nil
 }
 

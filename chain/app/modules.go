@@ -34,6 +34,8 @@ import (
 	"github.com/cosmos/cosmos-sdk/x/upgrade"
 	upgradetypes "github.com/cosmos/cosmos-sdk/x/upgrade/types"
 
+	chainchannel "github.com/plexusnet/plexus/chain/channel"
+	channelkeeper "github.com/plexusnet/plexus/chain/channel/keeper"
 	chainsubnet "github.com/plexusnet/plexus/chain/subnet"
 	subnetkeeper "github.com/plexusnet/plexus/chain/subnet/keeper"
 )
@@ -56,6 +58,7 @@ func (a *App) buildModules() error {
 		feegrantmodule.NewAppModule(cdc, a.Accounts, a.Bank, a.FeeGrant, registry),
 		consensus.NewAppModule(cdc, a.Consensus),
 		chainsubnet.NewModule(a.Subnet),
+		chainchannel.NewModule(a.Channel),
 	)
 	a.basics = module.NewBasicManagerFromManager(a.modules, map[string]module.AppModuleBasic{
 		genutiltypes.ModuleName: genutil.NewAppModuleBasic(genutiltypes.DefaultMessageValidator),
@@ -79,13 +82,13 @@ func (a *App) buildModules() error {
 		genutiltypes.ModuleName, feegrant.ModuleName,
 	)
 	// Distribution and slashing come before genutil, whose transactions create
-	// the first validators and call their hooks; the subnet module last, so
-	// that it can compare its accounts with their balances.
+	// the first validators and call their hooks; our own modules last, so that
+	// they can compare their accounts with their balances.
 	order := []string{
 		authtypes.ModuleName, banktypes.ModuleName, distrtypes.ModuleName, stakingtypes.ModuleName,
 		slashingtypes.ModuleName, govtypes.ModuleName, genutiltypes.ModuleName, evidencetypes.ModuleName,
 		authz.ModuleName, feegrant.ModuleName, upgradetypes.ModuleName, consensustypes.ModuleName,
-		subnetkeeper.ModuleName,
+		subnetkeeper.ModuleName, channelkeeper.ModuleName,
 	}
 	a.modules.SetOrderInitGenesis(order...)
 	a.modules.SetOrderExportGenesis(order...)

@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	mathrand "math/rand"
 	"strings"
@@ -35,6 +36,8 @@ import (
 	govv1beta1 "github.com/cosmos/cosmos-sdk/x/gov/types/v1beta1"
 	"github.com/cosmos/cosmos-sdk/x/simulation/client/cli"
 
+	channelkeeper "github.com/plexusnet/plexus/chain/channel/keeper"
+	channelsim "github.com/plexusnet/plexus/chain/channel/simulation"
 	"github.com/plexusnet/plexus/chain/sealing"
 	subnetkeeper "github.com/plexusnet/plexus/chain/subnet/keeper"
 	"github.com/plexusnet/plexus/chain/subnet/simulation"
@@ -51,6 +54,7 @@ type simApp struct {
 	every   bool // check money after every transaction, to find the one that broke it
 	manager *module.SimulationManager
 	subnet  *simulation.Module
+	channel *channelsim.Module
 
 	header cmtproto.Header // of the last block
 	block  []string        // what was delivered since its end
@@ -66,9 +70,14 @@ func newSimApp(t testing.TB, seed int64, logger log.Logger, db dbm.DB, options s
 	s := &simApp{App: a, t: t, seed: seed, every: *simEveryTx, events: map[string]int{}}
 	a.Gov.SetLegacyRouter(govv1beta1.NewRouter().AddRoute(govtypes.RouterKey, govv1beta1.ProposalHandler))
 	s.subnet = simulation.New(s.config())
+	s.channel = channelsim.New(channelsim.Config{
+		Keeper: s.Channel, StoreKey: s.keys[channelkeeper.StoreKey], Accounts: s.Accounts, Bank: s.Bank, Subnets: s.Subnet,
+		TxConfig: s.encoding.TxConfig,
+	})
 	s.manager = module.NewSimulationManagerFromAppModules(a.modules.Modules, map[string]module.AppModuleSimulation{
-		authtypes.ModuleName:    auth.NewAppModule(a.encoding.Codec, a.Accounts, baseAccounts),
-		subnetkeeper.ModuleName: s.subnet,
+		authtypes.ModuleName:     auth.NewAppModule(a.encoding.Codec, a.Accounts, baseAccounts),
+		subnetkeeper.ModuleName:  s.subnet,
+		channelkeeper.ModuleName: s.channel,
 	})
 	s.manager.RegisterStoreDecoders()
 	a.SetEndBlocker(s.endBlock)
@@ -82,6 +91,7 @@ func (s *simApp) config() simulation.Config {
 	return simulation.Config{
 		Keeper: s.Subnet, StoreKey: s.keys[subnetkeeper.StoreKey], Accounts: s.Accounts, Bank: s.Bank,
 		Staking: s.Staking, Gov: s.Gov, TxConfig: s.encoding.TxConfig, Seal: repeatableSeal,
+		Proposals: []func(*mathrand.Rand) sdk.Msg{channelsim.UpdateParams},
 	}
 }
 
@@ -111,7 +121,8 @@ func (s *simApp) endBlock(ctx sdk.Context) (sdk.EndBlock, error) {
 	for _, e := range res.Events {
 		s.count(e)
 	}
-	if err := s.subnet.Check(ctx.WithEventManager(sdk.NewEventManager())); err != nil {
+	quiet := ctx.WithEventManager(sdk.NewEventManager())
+	if err := errors.Join(s.subnet.Check(quiet), s.channel.Check(quiet)); err != nil {
 		s.broken(ctx, err)
 	}
 	if ctx.BlockHeight()%100 == 0 {
@@ -124,9 +135,13 @@ func (s *simApp) endBlock(ctx sdk.Context) (sdk.EndBlock, error) {
 
 // precommit checks the money once more, after the transactions.
 func (s *simApp) precommit(ctx sdk.Context) {
-	if err := s.subnet.CheckMoney(ctx); err != nil {
+	if err := s.checkMoney(ctx); err != nil {
 		s.broken(ctx, err)
 	}
+}
+
+func (s *simApp) checkMoney(ctx sdk.Context) error {
+	return errors.Join(s.subnet.CheckMoney(ctx), s.channel.CheckMoney(ctx))
 }
 
 // delivered notes a transaction.
@@ -135,7 +150,7 @@ func (s *simApp) delivered(ctx sdk.Context, tx sdk.Tx, _, success bool) (sdk.Con
 		s.block = append(s.block, fmt.Sprintf("ok=%t %s %v", success, sdk.MsgTypeURL(msg), msg))
 	}
 	if s.every && success {
-		if err := s.subnet.CheckMoney(unmetered(ctx)); err != nil {
+		if err := s.checkMoney(unmetered(ctx)); err != nil {
 			s.broken(ctx, err)
 		}
 	}
@@ -154,7 +169,7 @@ func (s *simApp) count(e abci.Event) {
 				s.events[a.Value]++
 			}
 		}
-	case strings.HasPrefix(e.Type, "subnet_"):
+	case strings.HasPrefix(e.Type, "subnet_"), strings.HasPrefix(e.Type, "channel_"):
 		s.events[e.Type]++
 	}
 }

@@ -7,6 +7,8 @@ import (
 	storetypes "github.com/cosmos/cosmos-sdk/store/v2/types"
 	"github.com/cosmos/cosmos-sdk/types/module"
 	upgradetypes "github.com/cosmos/cosmos-sdk/x/upgrade/types"
+
+	channelkeeper "github.com/plexusnet/plexus/chain/channel/keeper"
 )
 
 // Upgrade is one coordinated change of the chain's code. Governance names it
@@ -21,7 +23,12 @@ type Upgrade struct {
 }
 
 // upgrades are those that this binary knows, oldest first.
-func upgrades() []Upgrade { return nil }
+func upgrades() []Upgrade {
+	return []Upgrade{
+		// Payment channels: a new module, with its default parameters.
+		{Name: "channels", Stores: storetypes.StoreUpgrades{Added: []string{channelkeeper.StoreKey}}},
+	}
+}
 
 // registerUpgrades lets the chain go through the given upgrades. It must run
 // before the state is loaded: at the height of an upgrade its stores change.

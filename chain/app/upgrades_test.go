@@ -14,7 +14,12 @@ import (
 	"cosmossdk.io/log/v2"
 
 	"github.com/cosmos/cosmos-sdk/client/flags"
+	"github.com/cosmos/cosmos-sdk/store/v2/rootmulti"
+	storetypes "github.com/cosmos/cosmos-sdk/store/v2/types"
 	upgradetypes "github.com/cosmos/cosmos-sdk/x/upgrade/types"
+
+	channelkeeper "github.com/plexusnet/plexus/chain/channel/keeper"
+	channelv1 "github.com/plexusnet/plexus/proto/plexus/channel/v1"
 )
 
 type homeOption string
@@ -61,6 +66,43 @@ func TestUpgradeHandlersAreRegisteredAndMigrate(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "second", migrated)
 	require.Equal(t, a.modules.GetVersionMap(), versions)
+}
+
+// TestTheUpgradeToChannels takes a chain on disk that has no such store through
+// the upgrade that brings it: without the plan it does not load, with it the
+// module starts with its defaults.
+func TestTheUpgradeToChannels(t *testing.T) {
+	described, err := Describe()
+	require.NoError(t, err)
+	db := dbm.NewMemDB()
+	before := rootmulti.NewStore(db, log.NewNopLogger())
+	for name, key := range described.keys {
+		if name != channelkeeper.StoreKey {
+			before.MountStoreWithDB(key, storetypes.StoreTypeIAVL, nil)
+		}
+	}
+	require.NoError(t, before.LoadLatestVersion())
+	for range 6 {
+		before.Commit()
+	}
+
+	home := t.TempDir()
+	_, err = New(log.NewNopLogger(), db, true, homeOption(home))
+	require.Error(t, err, "a store is missing")
+
+	writePlan(t, home, upgradetypes.Plan{Name: "channels", Height: 7})
+	a, err := New(log.NewNopLogger(), db, true, homeOption(home))
+	require.NoError(t, err)
+	require.EqualValues(t, 6, a.LastBlockHeight())
+	ctx := a.NewNextBlockContext(cmtproto.Header{Height: 7})
+	from := a.modules.GetVersionMap()
+	delete(from, channelkeeper.ModuleName)
+	to, err := a.upgradeHandler(upgrades()[0])(ctx, upgradetypes.Plan{}, from)
+	require.NoError(t, err)
+	require.Equal(t, a.modules.GetVersionMap(), to)
+	res, err := channelkeeper.NewQueryServer(a.Channel).Params(ctx, &channelv1.QueryParamsRequest{})
+	require.NoError(t, err)
+	require.Equal(t, channelkeeper.DefaultParams(), res.Params)
 }
 
 func TestAnUnreadablePlanStopsTheNode(t *testing.T) {

@@ -29,6 +29,7 @@ import (
 
 	"github.com/plexusnet/plexus/chain/app"
 	"github.com/plexusnet/plexus/chain/network"
+	channelv1 "github.com/plexusnet/plexus/proto/plexus/channel/v1"
 	subnetv1 "github.com/plexusnet/plexus/proto/plexus/subnet/v1"
 )
 
@@ -72,7 +73,7 @@ type Config struct {
 func (Config) start() time.Time { return time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC) }
 
 // Chain is a running chain. Its methods fail the test where the instances
-// disagree or the module's accounts do not hold what they should.
+// disagree or the modules' accounts do not hold what they should.
 type Chain struct {
 	t         testing.TB
 	cfg       Config
@@ -308,6 +309,9 @@ func (c *Chain) Balance(addr sdk.AccAddress) uint64 {
 // Subnet returns a client of the module's queries at the last block.
 func (c *Chain) Subnet() subnetv1.QueryClient { return subnetv1.NewQueryClient(conn{c.App()}) }
 
+// Channel returns a client of the queries about payment channels.
+func (c *Chain) Channel() channelv1.QueryClient { return channelv1.NewQueryClient(conn{c.App()}) }
+
 // Emission returns the state of issuance.
 func (c *Chain) Emission() *subnetv1.QueryEmissionResponse {
 	c.t.Helper()
@@ -423,13 +427,16 @@ func (c *Chain) requireSame(want, got *abci.ResponseFinalizeBlock, in *instance)
 	require.Equal(c.t, want, got, "instance %s disagrees at height %d", in.kind, c.height+1)
 }
 
-// requireAccounts compares the module's accounts with what its state owes.
+// requireAccounts compares the modules' accounts with what their state owes.
 func (c *Chain) requireAccounts() {
 	c.t.Helper()
 	e := c.Emission()
 	require.Equal(c.t, e.Pending+e.Streaming, e.EmissionAccount, "emission account at height %d", c.height)
 	require.Equal(c.t, e.Locked, e.LockAccount, "lock account at height %d", c.height)
 	require.LessOrEqual(c.t, e.Supply, e.Cap, "supply at height %d", c.height)
+	channels, err := c.Channel().Totals(context.Background(), &channelv1.QueryTotalsRequest{})
+	require.NoError(c.t, err)
+	require.Equal(c.t, channels.Totals.Escrowed, channels.EscrowAccount, "escrow account at height %d", c.height)
 }
 
 // updated returns a validator set after the changes that a block announced.

@@ -5,7 +5,7 @@
 // transactions like a node with a mempool, one never does, and one crashes at
 // random blocks (the seed decides which), before or after it has committed,
 // and goes on from its database. After every block their answers are compared
-// to the byte, and the module's accounts with what its state says they owe. So
+// to the byte, and the modules' accounts with what their state says they owe. So
 // each test of behaviour is also a test of determinism.
 //
 //	alice := apptest.NewAccount("alice")

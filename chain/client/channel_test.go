@@ -57,7 +57,7 @@ func (f *fakeChannels) MinerDemand(_ context.Context, req *channelv1.QueryMinerD
 }
 
 func (f *fakeChannels) Totals(context.Context, *channelv1.QueryTotalsRequest) (*channelv1.QueryTotalsResponse, error) {
-	return &channelv1.QueryTotalsResponse{Escrowed: 70, EscrowAccount: 70}, nil
+	return &channelv1.QueryTotalsResponse{Totals: channelv1.Totals{Escrowed: 70}, EscrowAccount: 70}, nil
 }
 
 func TestChannelQueries(t *testing.T) {
@@ -106,7 +106,7 @@ func TestChannelQueries(t *testing.T) {
 	require.Equal(t, uint64(3), demand.WindowBlocks)
 	totals, err := chain.ChannelTotals(ctx)
 	require.NoError(t, err)
-	require.Equal(t, uint64(70), totals.Escrowed)
+	require.Equal(t, uint64(70), totals.Totals.Escrowed)
 }
 
 func TestRefusedPaymentsNameTheirRule(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"time"
 
+	channelkeeper "github.com/plexusnet/plexus/chain/channel/keeper"
 	"github.com/plexusnet/plexus/chain/localnet/files"
 	"github.com/plexusnet/plexus/chain/subnet/keeper"
 	"github.com/plexusnet/plexus/models/classifier"
@@ -133,10 +134,12 @@ func spec(o Options, at Places, p ports, key []byte) files.Spec {
 	params := files.Scale(keeper.DefaultParams(), o.Tempo)
 	params.Defaults.CommitReveal = hiding(o)
 	params.Beacon = subnetv1.Beacon{PublicKey: key, GenesisTime: time.Now().Unix(), PeriodSeconds: beaconPeriod}
+	channels := files.ScaleChannels(channelkeeper.DefaultParams(), o.Tempo, keeper.DefaultParams().Defaults.Tempo)
 	s := files.Spec{
 		ChainID:          at.ChainID,
 		Dir:              filepath.Join(o.Dir, "genesis"),
 		Params:           params,
+		Channels:         &channels,
 		BlockTime:        o.BlockTime,
 		ActiveValidators: 1,
 		Accounts:         []files.Account{{Name: ownerName, Balance: pocketMoney}, {Name: beaconName, Balance: beaconMoney}},

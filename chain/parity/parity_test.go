@@ -14,6 +14,7 @@ import (
 
 	sdk "github.com/cosmos/cosmos-sdk/types"
 	banktypes "github.com/cosmos/cosmos-sdk/x/bank/types"
+	distrkeeper "github.com/cosmos/cosmos-sdk/x/distribution/keeper"
 	distrtypes "github.com/cosmos/cosmos-sdk/x/distribution/types"
 	stakingtypes "github.com/cosmos/cosmos-sdk/x/staking/types"
 
@@ -441,6 +442,20 @@ func (b *both) checkSubnets() {
 		}
 	}
 	require.Equal(t, hidden, b.sim.Hidden())
+	querier := distrkeeper.NewQuerier(b.chain.App().Distribution)
+	// As the next block sees it: of a delegation that was made in this block the
+	// SDK says that it has no rewards yet.
+	next := b.chain.Context().WithBlockHeight(int64(b.chain.Height()) + 1)
+	for key, d := range b.dels {
+		if stake, _ := b.sim.Stake(d); stake == 0 {
+			continue
+		}
+		rewards, err := querier.DelegationRewards(next, &distrtypes.QueryDelegationRewardsRequest{
+			DelegatorAddress: apptest.NewAccount(key[0]).String(), ValidatorAddress: apptest.NewAccount(key[1]).Operator().String(),
+		})
+		require.NoError(t, err)
+		require.Equal(t, rewards.Rewards.AmountOf(network.Denom).TruncateInt().Uint64(), b.sim.Owed(d), "rewards of %s with %s", key[0], key[1])
+	}
 	names := map[string]machine.Hotkey{}
 	for name, h := range b.hotkeys {
 		names[apptest.NewAccount(name).String()] = h

@@ -132,6 +132,13 @@ type counted struct {
 	seen                          map[uint64]uint64 // amounts by nonce
 }
 
+// wrong is the first thing that a miner would not have taken.
+func (w *World) wrong() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.problem
+}
+
 // point kills the process if it is time to, here.
 func (w *World) point(where string) {
 	w.mu.Lock()
@@ -288,7 +295,7 @@ func TestNothingIsLostWhenTheCallerIsKilled(t *testing.T) {
 		if kill.at == "open" {
 			b.chain.Advance(50)
 		}
-		require.NoError(t, world.problem, "round %d: %s", round, kill.at)
+		require.NoError(t, world.wrong(), "round %d: %s", round, kill.at)
 	}
 
 	w, err := wallet.Open(crashOptions(folder, b.account.Key, b.payer))
@@ -297,6 +304,8 @@ func TestNothingIsLostWhenTheCallerIsKilled(t *testing.T) {
 	require.NoError(t, w.Look(t.Context()))
 	require.LessOrEqual(t, w.Balance().Out, uint64(crashBudget))
 	require.EqualValues(t, start-b.payer.Balance(), w.Balance().Out, "what left the account is what the wallet knows to be out")
+	world.mu.Lock()
+	defer world.mu.Unlock()
 	for _, c := range w.Channels() {
 		lane := world.lanes[c.ID]
 		if lane == nil {
@@ -344,8 +353,9 @@ func runUntilKilled(t *testing.T, folder string, world *World, at string, after 
 	require.NoError(t, err)
 	world.mu.Lock()
 	world.at, world.after, world.kill = at, after, func() { _ = cmd.Process.Kill() }
+	err = cmd.Start()
 	world.mu.Unlock()
-	require.NoError(t, cmd.Start())
+	require.NoError(t, err)
 	if at == "any" {
 		time.AfterFunc(time.Duration(after)*time.Millisecond+20*time.Millisecond, func() { _ = cmd.Process.Kill() })
 	}

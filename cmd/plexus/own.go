@@ -4,6 +4,8 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/cosmos/cosmos-sdk/version"
+
 	beaconcmd "github.com/plexusnet/plexus/cmd/plexus/beacon"
 	consensuscmd "github.com/plexusnet/plexus/cmd/plexus/consensus"
 	doctorcmd "github.com/plexusnet/plexus/cmd/plexus/doctor"
@@ -13,6 +15,7 @@ import (
 	minercmd "github.com/plexusnet/plexus/cmd/plexus/miner"
 	modelcmd "github.com/plexusnet/plexus/cmd/plexus/model"
 	runtimecmd "github.com/plexusnet/plexus/cmd/plexus/runtime"
+	simcmd "github.com/plexusnet/plexus/cmd/plexus/sim"
 	testnetcmd "github.com/plexusnet/plexus/cmd/plexus/testnet"
 	validatorcmd "github.com/plexusnet/plexus/cmd/plexus/validator"
 	walletcmd "github.com/plexusnet/plexus/cmd/plexus/wallet"
@@ -35,6 +38,7 @@ func addOwnCommands(root *cobra.Command) {
 		runtimecmd.Command(),
 		doctorcmd.Command(),
 		consensuscmd.Command(),
+		simcmd.Command(simcmd.Settings{Version: version.Version}),
 		testnetcmd.Command(),
 	} {
 		cmd.GroupID = ownGroup

@@ -17,19 +17,25 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// TestUnit: systemd reads the unit without a complaint, and finds it shut off well.
-func TestUnit(t *testing.T) {
+// TestUnits: systemd reads each unit without a complaint, and finds it shut off well.
+func TestUnits(t *testing.T) {
 	program, err := exec.LookPath("systemd-analyze")
 	if err != nil {
 		t.Skip("there is no systemd-analyze")
 	}
-	text, err := os.ReadFile(filepath.Join("..", "systemd", "plexus-miner.service"))
+	for _, name := range []string{"plexus-miner.service", "plexus-gateway.service"} {
+		t.Run(name, func(t *testing.T) { testUnit(t, program, name) })
+	}
+}
+
+func testUnit(t *testing.T, program, name string) {
+	text, err := os.ReadFile(filepath.Join("..", "systemd", name))
 	require.NoError(t, err)
 	const installed = "/usr/local/bin/plexus"
 	require.Contains(t, string(text), installed)
 	there, err := exec.LookPath("true") // systemd wants the program to exist
 	require.NoError(t, err)
-	unit := filepath.Join(t.TempDir(), "plexus-miner.service")
+	unit := filepath.Join(t.TempDir(), name)
 	require.NoError(t, os.WriteFile(unit, []byte(strings.ReplaceAll(string(text), installed, there)), 0o600))
 	out, err := exec.Command(program, "verify", "--man=no", unit).CombinedOutput()
 	require.NoError(t, err, "%s", out)

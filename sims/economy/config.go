@@ -3,6 +3,7 @@ package economy
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/plexusnet/plexus/subnet"
 )
@@ -409,6 +410,13 @@ func DefaultCallers() CallerGroup {
 // Validate reports everything that is out of range, each with its path.
 func (c *Config) Validate() error {
 	var v checks
+	c.check(&v)
+	c.checkSeats(&v)
+	return v.err()
+}
+
+// check is Validate for what also holds in the middle of a run.
+func (c *Config) check(v *checks) {
 	v.oneOf("mode", c.Mode, ModeEpochs, ModeBlocks)
 	v.within("blocks", float64(c.Blocks), 1, 1e9)
 	v.above("block_seconds", c.BlockSeconds, 0, 86400)
@@ -417,36 +425,78 @@ func (c *Config) Validate() error {
 	v.within("workers", float64(c.Workers), 0, 1024)
 	v.within("genesis.height", float64(c.Genesis.Height), 0, 1e12)
 	v.within("genesis.supply", c.Genesis.Supply, 0, 21e6)
-	c.Protocol.validate(&v)
+	c.Protocol.validate(v)
 	v.wrap("hyperparams", subnet.Hyperparams(c.Hyperparams).Validate())
 	subnets := 0
 	for i := range c.Subnets {
 		subnets += max(c.Subnets[i].Count, 0)
-		c.Subnets[i].validate(&v, fmt.Sprintf("subnets.%d", i))
+		c.Subnets[i].validate(v, fmt.Sprintf("subnets.%d", i))
 	}
 	v.within("subnets (all counts)", float64(subnets), 1, 1024)
 	for i := range c.Validators {
-		c.Validators[i].validate(&v, fmt.Sprintf("validators.%d", i), subnets)
+		c.Validators[i].validate(v, fmt.Sprintf("validators.%d", i), subnets)
 	}
 	for i := range c.Miners {
-		c.Miners[i].validate(&v, fmt.Sprintf("miners.%d", i), subnets)
+		c.Miners[i].validate(v, fmt.Sprintf("miners.%d", i), subnets)
 	}
 	for i := range c.Delegators {
-		c.Delegators[i].validate(&v, fmt.Sprintf("delegators.%d", i))
+		c.Delegators[i].validate(v, fmt.Sprintf("delegators.%d", i))
 	}
 	for i := range c.Callers {
-		c.Callers[i].validate(&v, fmt.Sprintf("callers.%d", i), subnets)
+		c.Callers[i].validate(v, fmt.Sprintf("callers.%d", i), subnets)
 	}
-	c.Price.validate(&v)
+	c.Price.validate(v)
 	names := c.groupNames()
 	v.distinct(names)
 	if slices.Contains(c.parties(), marketParty) {
 		v.failf("party", "%q is the market's own name", marketParty)
 	}
 	for i := range c.Shocks {
-		c.Shocks[i].validate(&v, fmt.Sprintf("shocks.%d", i), c, names)
+		c.Shocks[i].validate(v, fmt.Sprintf("shocks.%d", i), c, names)
 	}
-	return v.err()
+}
+
+// checkSeats refuses more neurons at the beginning than a subnet has uids.
+func (c *Config) checkSeats(v *checks) {
+	var seats, room []int
+	for i := range c.Subnets {
+		for range max(c.Subnets[i].Count, 0) {
+			seats, room = append(seats, 0), append(room, int(c.Subnets[i].Hyperparams.MaxUIDs))
+		}
+	}
+	all := make([]int, len(seats))
+	for i := range all {
+		all[i] = i
+	}
+	served := func(indexes []int) []int {
+		if len(indexes) == 0 {
+			return all
+		}
+		return slices.DeleteFunc(slices.Clone(indexes), func(at int) bool { return at < 0 || at >= len(all) })
+	}
+	for i := range c.Validators {
+		if c.Validators[i].Absent {
+			continue
+		}
+		for _, at := range served(c.Validators[i].Subnets) {
+			seats[at] += c.Validators[i].Count
+		}
+	}
+	for i := range c.Miners {
+		g := &c.Miners[i]
+		if nets := served(g.Subnets); len(nets) > 0 && g.Count <= 1e6 && !g.Absent {
+			for k := range int(g.Start * float64(g.Count)) {
+				seats[nets[k%len(nets)]] += g.Copies
+			}
+		}
+	}
+	for at := range seats {
+		if seats[at] > room[at] {
+			v.failf("subnets", "subnet %d has %d uids (max_uids), and %d neurons are to begin there: give it more or let fewer begin (count, start)",
+				at, room[at], seats[at])
+			return
+		}
+	}
 }
 
 func (p *Protocol) validate(v *checks) {
@@ -565,11 +615,15 @@ func (s *Shock) validate(v *checks, at string, c *Config, names []string) {
 	changed := c.Clone()
 	for _, path := range sortedKeys(s.Set) {
 		if err := changed.setLive(path, s.Set[path]); err != nil {
-			v.wrap(at+".set", err)
+			v.failf(at+".set", "%s", strings.ReplaceAll(err.Error(), ErrConfig.Error()+": ", ""))
 		}
 	}
 	changed.Shocks = nil
-	v.wrap(at+".set", changed.Validate())
+	var then checks
+	changed.check(&then)
+	if err := then.err(); err != nil {
+		v.failf(at+".set", "%s", strings.ReplaceAll(err.Error(), ErrConfig.Error()+": ", ""))
+	}
 }
 
 // groupNames lists the names of all groups after fillNames has given those

@@ -80,6 +80,7 @@ func TestValuesOutOfRangeNameThePath(t *testing.T) {
 		{"no such parameter", "shocks: [{set: {price.nothing: 1}}]", "price.nothing"},
 		{"fixed parameter", "shocks: [{set: {miners.0.count: 1}}]", "miners.0.count"},
 		{"value out of range by a shock", "shocks: [{set: {hyperparams.kappa: 0}}]", "kappa"},
+		{"more neurons than uids", "miners: [{count: 300}]", "max_uids"},
 		{"nothing to simulate", "blocks: 0", "blocks"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

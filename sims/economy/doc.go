@@ -14,6 +14,12 @@
 //	err = model.Run(ctx, seed, recorder)
 //
 // A Config is also what a scenario's network section says in YAML. Equal seeds
-// give equal runs, and every group draws from a stream of its own, so that
-// changing one group leaves the luck of the others as it was.
+// give equal runs (bit for bit on one kind of processor: others may fuse the
+// agents' multiplications), and every group draws from a stream of its own, so
+// that changing one group leaves the luck of the others as it was.
+//
+// What is simpler than the network: nothing is slashed, transactions pay no gas,
+// the beacon is never late, one payment channel stands for all of a group's in a
+// subnet, and what is undelegated comes back after a number of blocks instead of
+// a time.
 package economy

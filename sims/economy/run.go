@@ -1,6 +1,7 @@
 package economy
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math"
@@ -56,14 +57,14 @@ type party struct {
 
 // net is a subnet with what agents know of it.
 type net struct {
-	group    int
-	chain    *machine.Subnet // nil once it was removed
-	owner    machine.Account
-	seats    []seat  // by uid
-	votes    uint64  // height of the next opinions
-	epochs   uint64  // of the chain when votes was set
-	income   uint64  // balance of the owner after its last step
-	gathered []voter // that serve it
+	group   int
+	chain   *machine.Subnet // nil once it was removed
+	owner   machine.Account
+	seats   []seat // by uid
+	votes   uint64 // height of the next opinions
+	epochs  uint64 // of the chain when votes was set
+	income  uint64 // balance of the owner after its last step
+	serving []*validator
 }
 
 // seat is which agent has a uid.
@@ -83,15 +84,7 @@ func newRun(cfg Config, columns []column, seed uint64) (*run, error) {
 	r.nextMarket, r.nextRecord = r.start+cfg.MarketEvery, r.start+cfg.RecordEvery
 	r.price = newPrice(&r.cfg, r.source)
 	r.shocks = slices.Clone(cfg.Shocks)
-	slices.SortStableFunc(r.shocks, func(a, b Shock) int {
-		switch x, y := r.shockAt(a), r.shockAt(b); {
-		case x < y:
-			return -1
-		case x > y:
-			return 1
-		}
-		return 0
-	})
+	slices.SortStableFunc(r.shocks, func(a, b Shock) int { return cmp.Compare(r.shockAt(a), r.shockAt(b)) })
 	if err := r.populate(); err != nil {
 		return nil, err
 	}

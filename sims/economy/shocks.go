@@ -43,10 +43,11 @@ func (r *run) shock(s Shock) error {
 
 func (r *run) moveStake(v *validator, amount float64) error {
 	if amount < 0 {
-		r.m.Undelegate(v.self, nplx(-amount))
+		v.stake -= min(v.stake, r.m.Undelegate(v.self, nplx(-amount)))
 		return nil
 	}
 	bought := r.buy(v.account, nplx(amount))
+	v.stake += bought
 	return r.m.Delegate(v.self, bought)
 }
 
@@ -116,6 +117,9 @@ func (r *run) leave(name string) {
 	for _, g := range r.callers {
 		if r.cfg.Callers[g.at].Name == name {
 			g.present = false
+			for _, c := range g.channels {
+				r.m.Collect(c)
+			}
 		}
 	}
 }

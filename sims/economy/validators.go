@@ -21,7 +21,7 @@ type validator struct {
 	hotkey   machine.Hotkey
 	operator machine.Operator
 	self     machine.Delegation
-	stake    uint64 // that it came with, nplx
+	stake    uint64 // that it means to have delegated to itself at least, nplx
 	nets     []*net
 	uids     map[*net]int
 	views    map[*net]*view
@@ -42,10 +42,7 @@ type view struct {
 	of       []uint64  // by uid, when the neuron that was measured had registered
 }
 
-// voter is a validator that serves a subnet.
-type voter struct{ *validator }
-
-// Scratch of a vote, for all validators in turn.
+// opinion is scratch for what is said, of all validators in turn.
 type opinion struct {
 	weights []float64 // by uid
 	uids    []uint32
@@ -69,7 +66,7 @@ func (r *run) addValidators() {
 			g.members = append(g.members, v)
 			v.nets = r.served(cfg.Subnets)
 			for _, n := range v.nets {
-				n.gathered = append(n.gathered, voter{v})
+				n.serving = append(n.serving, v)
 				v.views[n] = &view{}
 			}
 		}
@@ -117,8 +114,8 @@ func (r *run) seatValidator(v *validator, genesis bool) error {
 // Copiers come last, since they wait for what others say.
 func (r *run) vote(n *net) {
 	for _, copiers := range []bool{false, true} {
-		for _, v := range n.gathered {
-			cfg := r.validatorConfig(v.validator)
+		for _, v := range n.serving {
+			cfg := r.validatorConfig(v)
 			if !v.group.present || (cfg.Strategy == Copier) != copiers {
 				continue
 			}
@@ -130,7 +127,7 @@ func (r *run) vote(n *net) {
 			if view.spoke && n.chain.Epochs < view.at+cfg.WeightsEvery {
 				continue
 			}
-			if o, ok := r.opinionOf(v.validator, cfg, n, uid, view); ok && r.say(n, uid, o) == nil {
+			if o, ok := r.opinionOf(v, cfg, n, uid, view); ok && r.say(n, uid, o) == nil {
 				view.spoke, view.at = true, n.chain.Epochs
 				view.opinions++
 			}
@@ -230,9 +227,9 @@ func frac(x float64) float64 { return x - math.Floor(x) }
 
 // copyOthers weighs as the others do, by stake, as far as it can be seen.
 func (r *run) copyOthers(w []float64, v *validator, n *net) {
-	for _, other := range n.gathered {
+	for _, other := range n.serving {
 		uid, seated := other.uids[n]
-		if other.validator == v || !seated {
+		if other == v || !seated {
 			continue
 		}
 		row := n.chain.Neurons[uid].Weights

@@ -169,6 +169,7 @@ func (c Comparison) variant(ctx context.Context, build Builder, v Variant, set [
 	if err != nil {
 		return nil, err
 	}
+	o.Limits.Memory /= int64(count) // all results are held at once
 	overall := o.Progress
 	o.Progress = func(p Progress) {
 		p.Done, p.Total = p.Done+i*o.Runs, count*o.Runs

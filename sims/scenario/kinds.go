@@ -2,6 +2,7 @@ package scenario
 
 import (
 	"errors"
+	"maps"
 	"reflect"
 	"strconv"
 	"strings"
@@ -11,6 +12,7 @@ import (
 	"github.com/plexusnet/plexus/sims"
 	"github.com/plexusnet/plexus/sims/economy"
 	"github.com/plexusnet/plexus/sims/experiment"
+	"github.com/plexusnet/plexus/sims/presets"
 )
 
 // Kind is a section that a model is made of.
@@ -34,7 +36,7 @@ type Built struct {
 }
 
 // Kinds are the sections of this program.
-func Kinds() []Kind { return []Kind{Network()} }
+func Kinds() []Kind { return []Kind{Network(), Preset()} }
 
 // Network is section network: the network itself, by package economy. A scenario's duration and record.every become
 // its blocks and record_every, and may not be given beside them.
@@ -116,4 +118,56 @@ func Simple[M sims.Model](section, doc string, defaults M) Kind {
 		}
 		return Built{Model: model, Every: experiment.Every{Steps: t.Every.Steps, Seconds: t.Every.Seconds}}, nil
 	}}
+}
+
+// PresetConfig is section preset.
+type PresetConfig struct {
+	Name   string             `yaml:"name" doc:"which network: plexus sim presets lists them"`
+	Params map[string]float64 `yaml:"params" doc:"its parameters, by name; those left out keep their defaults"`
+}
+
+// Preset is section preset: another network's issuance, by package presets. A scenario's duration becomes the
+// parameter years, of 365 days, and its records are thinned to record.every.
+func Preset() Kind {
+	return Kind{Section: "preset", Doc: "another network's issuance", Config: PresetConfig{}, New: newPreset}
+}
+
+// presetYear is the year of package presets in seconds.
+const presetYear = 365 * 86400
+
+func newPreset(section *yaml.Node, t Time) (Built, error) {
+	var cfg PresetConfig
+	if err := decode(section, reflect.ValueOf(&cfg).Elem(), "preset"); err != nil {
+		return Built{}, err
+	}
+	params := maps.Clone(cfg.Params)
+	if !t.Duration.IsZero() {
+		if node := child(section, "params"); node != nil && child(node, "years") != nil {
+			return Built{}, fault(child(node, "years"), "preset.params.years", "duration says this already: give one of them")
+		}
+		if t.Duration.Steps > 0 {
+			return Built{}, fault(nil, "duration", "%s: a preset takes a time, such as 10y", t.Duration)
+		}
+		if params == nil {
+			params = map[string]float64{}
+		}
+		params["years"] = t.Duration.Seconds / presetYear
+	}
+	model, err := presets.New(cfg.Name, params)
+	if err != nil {
+		return Built{}, fault(section, "preset", "%v", err)
+	}
+	built := Built{Model: model, Every: experiment.Every{Steps: t.Every.Steps, Seconds: t.Every.Seconds}}
+	p, err := presets.Get(cfg.Name)
+	if err != nil {
+		return Built{}, fault(section, "preset.name", "%v", err)
+	}
+	for _, param := range p.Params {
+		if years, given := params["years"]; param.Name == "years" && given {
+			built.Horizon = years * presetYear
+		} else if param.Name == "years" {
+			built.Horizon = param.Default * presetYear
+		}
+	}
+	return built, nil
 }

@@ -77,7 +77,7 @@ func TestErrorsSayWhereAndWhat(t *testing.T) {
 		"no runs":               {"runs: 0\nwalk: {}", []string{"test.yaml:1: runs: 0, want 1 or more"}},
 		"no list":               {"record: {columns: x0}\nwalk: {}", []string{"test.yaml:1: record.columns: want a list"}},
 		"no span":               {"duration: 10\nwalk: {}", []string{`test.yaml:1: duration: "10": want a number with a unit`}},
-		"no model":              {"name: x", []string{"want one of the sections network, ", "walk"}},
+		"no model":              {"name: x", []string{"want one of the sections network, preset, walk"}},
 		"two models":            {"walk: {}\ng: {}", []string{"test.yaml:2: g: there is a section walk already"}},
 		"a model without time":  {"duration: 1d\nwalk: {}", []string{"duration: section walk takes none"}},
 		"of the network":        {"network:\n  validators:\n    - {name: a, strategie: lazy}", []string{"test.yaml:3: network.validators.0.strategie: no such field; did you mean strategy?"}},
@@ -209,6 +209,31 @@ func TestLoad(t *testing.T) {
 	require.Equal(t, "my question", s.Name)
 	_, err = scenario.Load(path+"?", kinds()...)
 	require.ErrorIs(t, err, os.ErrNotExist)
+}
+
+func TestPresets(t *testing.T) {
+	s := parse(t, "duration: 10y\nrecord: {every: 30d}\npreset: {name: bittensor}")
+	o, err := s.Options()
+	require.NoError(t, err)
+	require.Equal(t, 10*scenario.SecondsPerYear, o.Horizon)
+	model, err := s.Model()
+	require.NoError(t, err)
+	result, err := experiment.Run(t.Context(), model, o)
+	require.NoError(t, err)
+	require.InDelta(t, 10*scenario.SecondsPerYear, result.Summary.Span, 86400)
+	require.InDelta(t, 10*365.25/30, result.Summary.Steps, 3)
+	_, err = s.Build([]experiment.Setting{{Path: "preset.params.issued", Value: 1e6}})
+	require.NoError(t, err)
+	for text, says := range map[string]string{
+		"preset: {name: bittensr}":                                     "test.yaml:1: preset: ",
+		"preset: {name: bittensor, params: {issue: 3}}":                `no parameter "issue"`,
+		"duration: 10 blocks\npreset: {name: bittensor}":               "takes a time",
+		"duration: 10y\npreset: {name: bittensor, params: {years: 3}}": "test.yaml:2: preset.params.years: duration says this already",
+		"preset:\n  name: bittensor\n  params:\n    issued: a lot":     `test.yaml:4: preset.params: `,
+	} {
+		_, err := scenario.Parse("test.yaml", []byte(text), kinds()...)
+		require.ErrorContains(t, err, says)
+	}
 }
 
 // TestSweepsSetThePathsTheyName runs a sweep by a scenario from end to end.

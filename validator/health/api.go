@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // Source is what a Handler publishes.
@@ -21,14 +22,17 @@ type Source interface {
 }
 
 // Handler answers GET /v1/subnets, /v1/subnets/{netuid}/miners and /v1/subnets/{netuid}/miners/{uid} with JSON.
-func Handler(source Source) http.Handler {
+func Handler(source Source) http.Handler { return SignedHandler(source, nil) }
+
+// SignedHandler is Handler with the reports on a whole subnet signed; nil signs nothing.
+func SignedHandler(source Source, signer *Signer) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /v1/subnets", func(w http.ResponseWriter, _ *http.Request) {
 		write(w, http.StatusOK, map[string][]uint32{"netuids": source.Netuids()})
 	})
 	mux.HandleFunc("GET /v1/subnets/{netuid}/miners", func(w http.ResponseWriter, req *http.Request) {
 		if s, ok := find(w, req, source); ok {
-			write(w, http.StatusOK, s)
+			report(w, s, signer)
 		}
 	})
 	mux.HandleFunc("GET /v1/subnets/{netuid}/miners/{uid}", func(w http.ResponseWriter, req *http.Request) {
@@ -50,6 +54,19 @@ func Handler(source Source) http.Handler {
 		refuse(w, http.StatusNotFound, fmt.Sprintf("uid %d of subnet %d was never asked anything", uid, s.Netuid))
 	})
 	return mux
+}
+
+func report(w http.ResponseWriter, s Subnet, signer *Signer) {
+	body, err := json.Marshal(s)
+	if err != nil {
+		refuse(w, http.StatusInternalServerError, err.Error())
+		return
+	}
+	if signer != nil {
+		signer.sign(w.Header(), s.Height, body)
+	}
+	w.Header().Set("Content-Type", "application/json")
+	_, _ = w.Write(body) // whoever hangs up needs no answer
 }
 
 func find(w http.ResponseWriter, req *http.Request, source Source) (Subnet, bool) {
@@ -86,13 +103,21 @@ type Client struct {
 	URL      string       // such as http://127.0.0.1:9600
 	HTTP     *http.Client // nil: http.DefaultClient
 	MaxBytes int64        // of an answer; 0: DefaultMaxBytes
+	ChainID  string       // that reports are signed for; empty: signatures are not looked at
 }
 
-// Miners returns the health of a subnet's miners. An answer on another subnet, or with numbers that cannot be, is an error.
+// Miners returns the health of a subnet's miners. An answer on another subnet, with numbers that cannot be, or signed by
+// somebody else, is an error; one that is not signed is not Verified.
 func (c Client) Miners(ctx context.Context, netuid uint32) (Subnet, error) {
 	var s Subnet
-	if err := c.get(ctx, fmt.Sprintf("/v1/subnets/%d/miners", netuid), &s); err != nil {
+	header, body, err := c.get(ctx, fmt.Sprintf("/v1/subnets/%d/miners", netuid), &s)
+	if err != nil {
 		return Subnet{}, err
+	}
+	if c.ChainID != "" {
+		if s.Verified, err = verify(header, c.ChainID, time.Now(), s, body); err != nil {
+			return Subnet{}, fmt.Errorf("%w at %s: %w", ErrAPI, c.URL, err)
+		}
 	}
 	if s.Netuid != netuid {
 		return Subnet{}, fmt.Errorf("%w at %s: asked about subnet %d, told about %d", ErrAPI, c.URL, netuid, s.Netuid)
@@ -112,7 +137,7 @@ func (c Client) Miners(ctx context.Context, netuid uint32) (Subnet, error) {
 // Miner returns the health of one miner. An answer about another one, or with numbers that cannot be, is an error.
 func (c Client) Miner(ctx context.Context, netuid uint32, uid uint16) (Miner, error) {
 	var m Miner
-	if err := c.get(ctx, fmt.Sprintf("/v1/subnets/%d/miners/%d", netuid, uid), &m); err != nil {
+	if _, _, err := c.get(ctx, fmt.Sprintf("/v1/subnets/%d/miners/%d", netuid, uid), &m); err != nil {
 		return Miner{}, err
 	}
 	err := m.check()
@@ -150,14 +175,14 @@ func (m Miner) check() error {
 	return nil
 }
 
-func (c Client) get(ctx context.Context, path string, into any) error {
+func (c Client) get(ctx context.Context, path string, into any) (http.Header, []byte, error) {
 	base, err := url.Parse(c.URL)
 	if err != nil || base.Host == "" {
-		return fmt.Errorf("%w: %q: want a URL such as http://127.0.0.1:9600", ErrAPI, c.URL)
+		return nil, nil, fmt.Errorf("%w: %q: want a URL such as http://127.0.0.1:9600", ErrAPI, c.URL)
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimSuffix(c.URL, "/")+path, nil)
 	if err != nil {
-		return fmt.Errorf("%w: %w", ErrAPI, err)
+		return nil, nil, fmt.Errorf("%w: %w", ErrAPI, err)
 	}
 	client, most := c.HTTP, c.MaxBytes
 	if client == nil {
@@ -168,25 +193,25 @@ func (c Client) get(ctx context.Context, path string, into any) error {
 	}
 	resp, err := client.Do(req)
 	if err != nil {
-		return fmt.Errorf("%w: %w", ErrAPI, err)
+		return nil, nil, fmt.Errorf("%w: %w", ErrAPI, err)
 	}
 	defer resp.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, most+1))
 	if err != nil {
-		return fmt.Errorf("%w at %s: %w", ErrAPI, c.URL, err)
+		return nil, nil, fmt.Errorf("%w at %s: %w", ErrAPI, c.URL, err)
 	}
 	if int64(len(body)) > most {
-		return fmt.Errorf("%w at %s: more than %d bytes", ErrAPI, c.URL, most)
+		return nil, nil, fmt.Errorf("%w at %s: more than %d bytes", ErrAPI, c.URL, most)
 	}
 	if resp.StatusCode != http.StatusOK {
 		var refused struct{ Error string }
 		if json.Unmarshal(body, &refused) != nil || refused.Error == "" {
 			refused.Error = resp.Status
 		}
-		return fmt.Errorf("%w at %s: %.200s", ErrAPI, c.URL, refused.Error)
+		return nil, nil, fmt.Errorf("%w at %s: %.200s", ErrAPI, c.URL, refused.Error)
 	}
 	if err := json.Unmarshal(body, into); err != nil {
-		return fmt.Errorf("%w at %s: %w", ErrAPI, c.URL, err)
+		return nil, nil, fmt.Errorf("%w at %s: %w", ErrAPI, c.URL, err)
 	}
-	return nil
+	return resp.Header, body, nil
 }

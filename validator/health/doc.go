@@ -8,6 +8,9 @@
 //	report, err := health.Client{URL: "http://127.0.0.1:9600"}.Miners(ctx, 1)
 //	for _, miner := range health.Gather([]health.Subnet{report, another}) // what several validators say of each
 //
+// A report on a subnet is signed with the validator's node key (SignedHandler), for which its hotkey vouches by the same
+// certificate as on connections; a Client with a ChainID checks that.
+//
 // Percentiles are of the answers in the window, exact up to Sampled answers of each round. Uptime is the share of its
 // rounds in which a miner answered at all.
 package health

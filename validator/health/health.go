@@ -87,6 +87,8 @@ type Subnet struct {
 	Round  uint64  `json:"round"`
 	At     int64   `json:"at"` // seconds of Unix time
 	Miners []Miner `json:"miners"`
+	// Verified says that the report is signed for its hotkey; a Client finds that out.
+	Verified bool `json:"-"`
 }
 
 // Summary sums the window up; who the miner is is left to the caller.

@@ -22,6 +22,7 @@ import (
 	stakingtypes "github.com/cosmos/cosmos-sdk/x/staking/types"
 
 	"github.com/plexusnet/plexus/chain/app"
+	channelkeeper "github.com/plexusnet/plexus/chain/channel/keeper"
 	"github.com/plexusnet/plexus/chain/network"
 	"github.com/plexusnet/plexus/chain/subnet/keeper"
 	"github.com/plexusnet/plexus/subnet"
@@ -223,4 +224,14 @@ func TestScale(t *testing.T) {
 	one := Scale(full, 1)
 	require.NoError(t, keeper.ValidateParams(one))
 	require.Equal(t, uint64(1), one.Defaults.ServingRateLimit)
+}
+
+func TestScaleChannels(t *testing.T) {
+	full := channelkeeper.DefaultParams()
+	require.Equal(t, full, ScaleChannels(full, 360, 360))
+	p := ScaleChannels(full, 36, 360)
+	require.NoError(t, channelkeeper.ValidateParams(p))
+	require.Equal(t, []uint64{full.CloseDelay / 10, full.MaxDuration / 10, full.DemandWindow / 10}, []uint64{p.CloseDelay, p.MaxDuration, p.DemandWindow})
+	require.Equal(t, full.MinDeposit, p.MinDeposit)
+	require.NoError(t, channelkeeper.ValidateParams(ScaleChannels(full, 1, 1_000_000)))
 }

@@ -18,8 +18,10 @@ import (
 	genutiltypes "github.com/cosmos/cosmos-sdk/x/genutil/types"
 	stakingtypes "github.com/cosmos/cosmos-sdk/x/staking/types"
 
+	channelkeeper "github.com/plexusnet/plexus/chain/channel/keeper"
 	"github.com/plexusnet/plexus/chain/network"
 	subnetkeeper "github.com/plexusnet/plexus/chain/subnet/keeper"
+	channelv1 "github.com/plexusnet/plexus/proto/plexus/channel/v1"
 	subnetv1 "github.com/plexusnet/plexus/proto/plexus/subnet/v1"
 )
 
@@ -63,6 +65,14 @@ func (w *writer) edit(state map[string]json.RawMessage) error {
 	if err := w.change(state, stakingtypes.ModuleName, &staking, func() {
 		staking.Params.BondDenom = network.Denom
 		staking.Params.MaxValidators = uint32(w.active())
+	}); err != nil {
+		return err
+	}
+	var channel channelv1.GenesisState
+	if err := w.change(state, channelkeeper.ModuleName, &channel, func() {
+		if w.Channels != nil {
+			channel.Params = *w.Channels
+		}
 	}); err != nil {
 		return err
 	}

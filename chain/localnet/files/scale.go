@@ -1,6 +1,7 @@
 package files
 
 import (
+	channelv1 "github.com/plexusnet/plexus/proto/plexus/channel/v1"
 	subnetv1 "github.com/plexusnet/plexus/proto/plexus/subnet/v1"
 )
 
@@ -18,5 +19,14 @@ func Scale(params subnetv1.Params, tempo uint64) subnetv1.Params {
 		*period = max(1, *period*tempo/from)
 	}
 	h.Tempo = tempo
+	return params
+}
+
+// ScaleChannels does the same for the rules of payment channels, in the
+// proportion of tempo to from, which is at least 1.
+func ScaleChannels(params channelv1.Params, tempo, from uint64) channelv1.Params {
+	for _, period := range []*uint64{&params.CloseDelay, &params.MaxDuration, &params.DemandWindow} {
+		*period = max(1, *period*tempo/from)
+	}
 	return params
 }

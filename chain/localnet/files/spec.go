@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	channelv1 "github.com/plexusnet/plexus/proto/plexus/channel/v1"
 	subnetv1 "github.com/plexusnet/plexus/proto/plexus/subnet/v1"
 )
 
@@ -35,6 +36,8 @@ type Spec struct {
 	ActiveValidators int
 	// Params are the rules of the subnet module.
 	Params subnetv1.Params
+	// Channels are the rules of the channel module. Nil: its defaults.
+	Channels *channelv1.Params
 	// BlockTime is the pause after a block before the next is proposed.
 	BlockTime time.Duration
 	// Paced has the nodes shorten that pause by what agreeing took, so that

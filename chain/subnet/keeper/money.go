@@ -43,8 +43,8 @@ func (k *Keeper) mint(ctx context.Context, nplx uint64) error {
 	return nil
 }
 
-// burn is the only place where this module destroys nplx; the emission account
-// must hold them.
+// burn is the only place where the chain's own modules destroy nplx; the
+// emission account must hold them.
 func (k *Keeper) burn(ctx context.Context, nplx uint64) error {
 	if nplx == 0 {
 		return nil
@@ -76,13 +76,7 @@ func (k *Keeper) burnFrom(ctx context.Context, payer sdk.AccAddress, nplx uint64
 
 // burnLocked burns a part of what the owners of subnets locked.
 func (k *Keeper) burnLocked(ctx context.Context, nplx uint64) error {
-	if nplx == 0 {
-		return nil
-	}
-	if err := k.bank.SendCoinsFromModuleToModule(ctx, LockAccount, EmissionAccount, coins(nplx)); err != nil {
-		return errorsmod.Wrapf(err, "take %d nplx of the locks", nplx)
-	}
-	return k.burn(ctx, nplx)
+	return k.BurnHeldBy(ctx, LockAccount, nplx)
 }
 
 // lock takes the price of a subnet from its owner.

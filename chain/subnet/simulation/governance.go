@@ -34,6 +34,9 @@ func (w *world) nextParams() subnetv1.Params {
 // proposal draws a message that governance is to send, wrong at times: then the
 // proposal passes and fails.
 func (w *world) proposal() (sdk.Msg, error) {
+	if others := w.m.cfg.Proposals; len(others) > 0 && chance(w.r, 15) {
+		return oneOf(w.r, others)(w.r), nil
+	}
 	s, err := w.subnet()
 	switch {
 	case err != nil || chance(w.r, 40):

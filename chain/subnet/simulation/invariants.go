@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 
+	"cosmossdk.io/collections"
+
 	storetypes "github.com/cosmos/cosmos-sdk/store/v2/types"
 	sdk "github.com/cosmos/cosmos-sdk/types"
 	"github.com/cosmos/cosmos-sdk/types/kv"
@@ -197,20 +199,27 @@ func checkCommits(g *subnetv1.GenesisState, height uint64) error {
 	return errors.Join(errs...)
 }
 
-// roundTrip imports an export over a branch of the state without the module,
-// and compares the module's store with what was there.
+// roundTrip imports an export over a branch of the state without the module.
 func (m *Module) roundTrip(ctx sdk.Context, state *subnetv1.GenesisState) error {
+	return RoundTrip(ctx, m.cfg.StoreKey, m.cfg.Keeper.Schema(), func(branch sdk.Context) error {
+		return m.cfg.Keeper.InitGenesis(branch, state)
+	})
+}
+
+// RoundTrip lets a module import its export over a branch of the state without
+// the module's store, and compares that with what was there.
+func RoundTrip(ctx sdk.Context, key storetypes.StoreKey, schema collections.Schema, importState func(sdk.Context) error) error {
 	branch, _ := ctx.CacheContext()
 	branch = branch.WithBlockHeight(ctx.BlockHeight() + 1)
-	store := branch.KVStore(m.cfg.StoreKey)
+	store := branch.KVStore(key)
 	before := entries(store)
 	for _, e := range before {
 		store.Delete(e.Key)
 	}
-	if err := m.cfg.Keeper.InitGenesis(branch, state); err != nil {
+	if err := importState(branch); err != nil {
 		return fmt.Errorf("import of the export: %w", err)
 	}
-	decode := NewDecoder(m.cfg.Keeper.Schema())
+	decode := NewDecoder(schema)
 	var errs []error
 	for _, d := range differences(before, entries(store)) {
 		errs = append(errs, fmt.Errorf("exported (A) and imported (B) differ: %s", decode(d[0], d[1])))

@@ -42,7 +42,8 @@ type StakingKeeper interface {
 // return the same bytes, or a simulation cannot be repeated to the byte.
 type Seal func(b subnetv1.Beacon, round uint64, s *subnetv1.SealedWeights) ([]byte, error)
 
-// Config is the application that a Module acts in. All fields are needed.
+// Config is the application that a Module acts in. All fields but Proposals are
+// needed.
 type Config struct {
 	Keeper   *keeper.Keeper
 	StoreKey storetypes.StoreKey // of the keeper's store
@@ -52,6 +53,8 @@ type Config struct {
 	Gov      *govkeeper.Keeper
 	TxConfig client.TxConfig
 	Seal     Seal
+	// Proposals draw messages of other modules that governance is asked to send.
+	Proposals []func(*rand.Rand) sdk.Msg
 }
 
 // Module is the subnet module as the simulator sees it. It serves one
@@ -68,12 +71,12 @@ type Module struct {
 var _ module.AppModuleSimulation = (*Module)(nil)
 
 // New returns the module of an application.
-func New(cfg Config) *Module { return &Module{cfg: cfg, tally: newTally()} }
+func New(cfg Config) *Module { return &Module{cfg: cfg, tally: NewTally()} }
 
 // Continue returns a module that goes on where m stopped, in an application that
 // started from an export of m's: with the same beacon, whose rounds are awaited.
 func (m *Module) Continue(cfg Config) *Module {
-	return &Module{cfg: cfg, beacon: m.beacon, tally: newTally()}
+	return &Module{cfg: cfg, beacon: m.beacon, tally: NewTally()}
 }
 
 // Tally returns what became of the messages so far.

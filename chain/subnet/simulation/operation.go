@@ -56,7 +56,7 @@ func (m *Module) operation(d draw) simtypes.Operation {
 			return simtypes.NoOpMsg(keeper.ModuleName, "draw", err.Error()), nil, err
 		}
 		refusal := m.deliver(w, app, draft)
-		m.tally.add(draft, refusal)
+		m.tally.Count(draft.msg, draft.wrong, refusal)
 		name := sdk.MsgTypeURL(draft.msg)
 		switch {
 		case refusal == nil && draft.wrong:
@@ -65,7 +65,7 @@ func (m *Module) operation(d draw) simtypes.Operation {
 		case refusal == nil:
 			m.known = nil
 			return simtypes.NewOperationMsg(draft.msg, true, ""), draft.then, nil
-		case isFault(refusal):
+		case IsFault(refusal):
 			err := fmt.Errorf("height %d: %s %v: %w", ctx.BlockHeight(), name, draft.msg, refusal)
 			return simtypes.NewOperationMsg(draft.msg, false, err.Error()), nil, err
 		default:
@@ -74,9 +74,9 @@ func (m *Module) operation(d draw) simtypes.Operation {
 	}
 }
 
-// isFault tells refusals by rule from a panic and from errors that nobody gave a
+// IsFault tells refusals by rule from a panic and from errors that nobody gave a
 // code: those are faults of the chain.
-func isFault(err error) bool {
+func IsFault(err error) bool {
 	codespace, _, _ := errorsmod.ABCIInfo(err, false)
 	return codespace == errorsmod.UndefinedCodespace || errors.Is(err, sdkerrors.ErrPanic)
 }

@@ -25,10 +25,12 @@ type Tally struct {
 	Messages map[string]Count
 }
 
-func newTally() *Tally { return &Tally{Messages: map[string]Count{}} }
+// NewTally returns an empty tally.
+func NewTally() *Tally { return &Tally{Messages: map[string]Count{}} }
 
-func (t *Tally) add(d draft, refusal error) {
-	name := sdk.MsgTypeURL(d.msg)
+// Count adds what became of one message: nil where it was accepted.
+func (t *Tally) Count(msg sdk.Msg, wrong bool, refusal error) {
+	name := sdk.MsgTypeURL(msg)
 	name = name[strings.LastIndex(name, ".")+1:]
 	c := t.Messages[name]
 	if c.Reasons == nil {
@@ -37,7 +39,7 @@ func (t *Tally) add(d draft, refusal error) {
 	switch {
 	case refusal == nil:
 		c.Accepted++
-	case d.wrong:
+	case wrong:
 		c.Wrong++
 	default:
 		c.Refused++

@@ -47,6 +47,7 @@ type healthSettings struct {
 	ca         string
 	timeout    time.Duration
 	maxBytes   int64
+	chainID    string
 	output     string
 }
 
@@ -77,6 +78,7 @@ Validators that do not answer are listed with the reason. It fails when none ans
 	f.StringVar(&s.ca, "ca-cert", "", "certificates of authorities to trust besides the system's, PEM")
 	f.DurationVar(&s.timeout, "timeout", 10*time.Second, "what one validator gets to answer")
 	f.Int64Var(&s.maxBytes, "max-bytes", 16<<20, "largest answer of a validator; a larger one is refused")
+	f.StringVar(&s.chainID, "chain-id", "", "chain of the validators: signatures of their reports are checked, and a report that another account signed is refused")
 	f.StringVarP(&s.output, "output", "o", "table", "table or json")
 	cobra.CheckErr(cmd.MarkFlagRequired("netuid"))
 	return cmd
@@ -86,6 +88,7 @@ Validators that do not answer are listed with the reason. It fails when none ans
 type source struct {
 	URL    string `json:"url"`
 	Hotkey string `json:"hotkey,omitempty"`
+	Signed bool   `json:"signed"`           // for that hotkey, as was checked
 	Height uint64 `json:"height,omitempty"` // of the chain, in its last round
 	Round  uint64 `json:"round,omitempty"`
 	At     int64  `json:"at,omitempty"`    // of its last round; seconds of Unix time
@@ -227,14 +230,14 @@ func (s *healthSettings) ask(ctx context.Context, client *http.Client, wanted fu
 	for i, at := range s.validators {
 		group.Go(func() error {
 			found.Validators[i] = source{URL: at}
-			report, err := health.Client{URL: at, HTTP: client, MaxBytes: s.maxBytes}.Miners(ctx, s.netuid)
+			report, err := health.Client{URL: at, HTTP: client, MaxBytes: s.maxBytes, ChainID: s.chainID}.Miners(ctx, s.netuid)
 			if err != nil {
 				found.Validators[i].Error = reason(err)
 				return nil
 			}
 			report.Miners = slices.DeleteFunc(report.Miners, func(m health.Miner) bool { return !wanted(m) })
 			reports[i] = report
-			found.Validators[i] = source{URL: at, Hotkey: report.Hotkey, Height: report.Height, Round: report.Round, At: report.At}
+			found.Validators[i] = source{URL: at, Hotkey: report.Hotkey, Signed: report.Verified, Height: report.Height, Round: report.Round, At: report.At}
 			return nil
 		})
 	}
@@ -327,7 +330,11 @@ func sourceLines(sources []source) string {
 		lines[i] = fmt.Sprintf("%s: %s", v.URL, printable(v.Error))
 		if v.Error == "" {
 			age := max(0, time.Since(time.Unix(v.At, 0))).Round(time.Second)
-			lines[i] = fmt.Sprintf("%s: %s, round %d at block %d, %s ago", v.URL, printable(v.Hotkey), v.Round, v.Height, age)
+			signed := "not checked to be its own"
+			if v.Signed {
+				signed = "signed"
+			}
+			lines[i] = fmt.Sprintf("%s: %s, round %d at block %d, %s ago, %s", v.URL, printable(v.Hotkey), v.Round, v.Height, age, signed)
 		}
 	}
 	return strings.Join(lines, "\n")

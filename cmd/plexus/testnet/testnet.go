@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/plexusnet/plexus/beacon"
+	channelkeeper "github.com/plexusnet/plexus/chain/channel/keeper"
 	"github.com/plexusnet/plexus/chain/localnet/files"
 	subnetkeeper "github.com/plexusnet/plexus/chain/subnet/keeper"
 	"github.com/plexusnet/plexus/chain/timelock"
@@ -88,10 +89,12 @@ func (s *settings) run(out io.Writer) error {
 	if err := s.hideWeights(&params); err != nil {
 		return err
 	}
+	channels := files.ScaleChannels(channelkeeper.DefaultParams(), 1, s.scale)
 	spec := files.Spec{
 		ChainID:     s.chainID,
 		Dir:         s.dir,
 		Params:      params,
+		Channels:    &channels,
 		BlockTime:   s.blockTime,
 		Paced:       true,
 		MinGasPrice: s.gasPrice,

@@ -3,6 +3,7 @@ package validatorcmd
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -172,7 +173,11 @@ func (s *settings) start(cmd *cobra.Command) error {
 			Member: membership.Member{Netuid: uint32(netuid), Hotkey: hotkey.Address(), HotkeyName: s.hotkey,
 				CanRegister: coldkey != nil, MaxBurn: maxBurn, Log: log}})
 	}
-	shared, err := s.shared(cmd, hotkey, signers[3:], log)
+	own, err := chainflags.Identity(cmd, hotkey)
+	if err != nil {
+		return err
+	}
+	shared, err := s.shared(cmd, own, signers[3:], log)
 	if err != nil {
 		return err
 	}
@@ -195,11 +200,20 @@ func (s *settings) start(cmd *cobra.Command) error {
 		log.Info("validating", "netuid", v.Member.Netuid, "hotkey", hotkey.Address(), "mechanism", about.Name, "task", about.Task.Name,
 			"challenges", s.options.Challenges, "round_interval", s.options.RoundInterval)
 	}
-	return s.run(ctx, fleet, shared, log)
+	return s.run(ctx, fleet, shared, signerOf(cmd, own), log)
+}
+
+// signerOf signs what is published with the node key; nil where there is none.
+func signerOf(cmd *cobra.Command, own oip.Identity) *health.Signer {
+	if !own.Mutual() {
+		return nil
+	}
+	chainID, _ := cmd.Flags().GetString("chain-id")
+	return &health.Signer{ChainID: chainID, Key: own.NodeKey(), Certificate: func() (*tls.Certificate, error) { return own.TLS().GetCertificate(nil) }}
 }
 
 // run runs the validators and what they tell others by.
-func (s *settings) run(ctx context.Context, fleet validator.Fleet, shared *validator.Shared, log *slog.Logger) error {
+func (s *settings) run(ctx context.Context, fleet validator.Fleet, shared *validator.Shared, signer *health.Signer, log *slog.Logger) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	group, ctx := errgroup.WithContext(ctx)
@@ -208,7 +222,7 @@ func (s *settings) run(ctx context.Context, fleet validator.Fleet, shared *valid
 		open          bool
 		handler       http.Handler
 	}{
-		{"api", s.api, s.apiOpen, health.Handler(fleet)},
+		{"api", s.api, s.apiOpen, health.SignedHandler(fleet, signer)},
 		{"metrics", s.metrics, false, shared.Metrics.Handler()},
 	} {
 		if one.address == "" {
@@ -228,15 +242,12 @@ func (s *settings) run(ctx context.Context, fleet validator.Fleet, shared *valid
 }
 
 // shared is what all subnets have in common.
-func (s *settings) shared(cmd *cobra.Command, hotkey *chainclient.Signer, shoppers []*chainclient.Signer, log *slog.Logger) (*validator.Shared, error) {
+func (s *settings) shared(cmd *cobra.Command, id oip.Identity, shoppers []*chainclient.Signer, log *slog.Logger) (*validator.Shared, error) {
 	alerts, err := alert.New(s.webhook, alert.Options{Interval: s.alertEach, Log: log})
 	if err != nil {
 		return nil, fmt.Errorf("--webhook: %w", err)
 	}
-	own := oip.Dialer{Insecure: s.insecure, MaxMessageBytes: s.options.MaxAnswer}
-	if own.Identity, err = chainflags.Identity(cmd, hotkey); err != nil {
-		return nil, err
-	}
+	own := oip.Dialer{Insecure: s.insecure, MaxMessageBytes: s.options.MaxAnswer, Identity: id}
 	var others []oip.Dialer
 	for i, signer := range shoppers {
 		dialer := own

@@ -2,19 +2,10 @@ package machine
 
 import "github.com/plexusnet/plexus/subnet"
 
-// AddSubnet opens a subnet as a genesis does: it locks what is given instead of
-// a price that rises with every one.
+// AddSubnet opens a subnet as a genesis does: it locks what is given, nplx,
+// instead of a price that rises with every one.
 func (m *Machine) AddSubnet(owner Account, lock uint64, hyper subnet.Hyperparams) (*Subnet, error) {
-	last, at := m.lastLock, m.lockHeight
-	m.lastLock, m.lockHeight = 0, 0
-	floor := m.params.MinLock
-	m.params.MinLock = lock
-	s, err := m.CreateSubnet(owner, None, hyper)
-	m.params.MinLock = floor
-	if err != nil {
-		m.lastLock, m.lockHeight = last, at
-	}
-	return s, err
+	return m.open(owner, None, lock, hyper)
 }
 
 // AddNeuron gives a hotkey a uid as a genesis does: for nothing, and without

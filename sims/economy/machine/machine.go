@@ -295,9 +295,9 @@ func (m *Machine) rewardShares() []uint64 {
 // netuid.
 func (m *Machine) Shares() []float64 {
 	of := make([]float64, len(m.subnets))
-	reward := max(m.Reward(), 1)
-	if reward == 1 { // too little to show what is whose
-		reward = subnet.PLX
+	reward := m.Reward()
+	if reward == 0 {
+		reward = subnet.PLX // as it would be
 	}
 	m.count(false)
 	for i, e := range subnet.MixDemand(reward, m.rewardShares(), m.counted, m.params.Demand) {

@@ -248,6 +248,37 @@ func TestAViolationEndsTheRun(t *testing.T) {
 	}
 }
 
+// TestRemovedValidatorMidStream: what its streams still owe is burned, by jumps
+// as block by block, also where that moves a halving.
+func TestRemovedValidatorMidStream(t *testing.T) {
+	run := func(advance func(*world, uint64)) *world {
+		w := newWorld(subnet.Cap/2 - 100*subnet.PLX).settled(t)
+		var taken uint64
+		for d, operator := range w.Machine.dels.operator {
+			if operator == 1 {
+				taken += w.Undelegate(Delegation(d), subnet.Cap)
+			}
+		}
+		require.Positive(t, taken)
+		burned := w.Burned()
+		require.Positive(t, w.Streaming())
+		require.NoError(t, w.RemoveOperator(1))
+		advance(w, 7)
+		require.Greater(t, w.Burned(), burned)
+		advance(w, 500)
+		require.Error(t, w.Delegate(w.dels[6], 1), "it is gone")
+		return w
+	}
+	jumps := run(func(w *world, n uint64) { require.NoError(t, w.Advance(n)) })
+	blocks := run(func(w *world, n uint64) {
+		for range n {
+			require.NoError(t, w.Block())
+		}
+	})
+	requireSame(t, jumps.Machine, blocks.Machine)
+	require.Less(t, jumps.Reward(), subnet.PLX)
+}
+
 func TestWideArithmetic(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		nplx, n := rapid.Uint64Range(0, subnet.Cap).Draw(t, "nplx"), rapid.Uint64Range(1, subnet.Cap).Draw(t, "n")

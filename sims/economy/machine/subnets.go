@@ -87,15 +87,24 @@ func (m *Machine) LockPrice() uint64 {
 // CreateSubnet opens a subnet under the next netuid and locks its price. The
 // owner's hotkey may be None.
 func (m *Machine) CreateSubnet(owner Account, ownerHotkey Hotkey, hyper subnet.Hyperparams) (*Subnet, error) {
+	price := m.LockPrice()
+	s, err := m.open(owner, ownerHotkey, price, hyper)
+	if err != nil {
+		return nil, err
+	}
+	m.lastLock, m.lockHeight = price, m.Now()
+	return s, nil
+}
+
+// open opens a subnet that locks the given nplx.
+func (m *Machine) open(owner Account, ownerHotkey Hotkey, price uint64, hyper subnet.Hyperparams) (*Subnet, error) {
 	if err := hyper.Validate(); err != nil {
 		return nil, err
 	}
-	price := m.LockPrice()
 	if err := m.take(owner, price); err != nil {
 		return nil, err
 	}
 	m.books.locked += price
-	m.lastLock, m.lockHeight = price, m.Now()
 	s := &Subnet{
 		Netuid: m.nextNetuid, Owner: owner, OwnerHotkey: ownerHotkey, Hyper: hyper, LastEpoch: m.Now(),
 		Lock: price, burnPrice: hyper.BurnStart, burnHeight: m.Now(),

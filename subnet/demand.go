@@ -36,7 +36,8 @@ func (r DemandRules) Validate() error {
 //
 // so that what has counted and what waits is always all that was burned: a
 // burn counts once, after window blocks on average. A window of 0 is one of 1.
-// Source: docs/protocol.md section 2.
+// This is docs/protocol.md section 2 for demand windows of one block; the chain
+// does the same by longer ones, with the Window of package payment.
 func SmoothBurned(waiting, window uint64) (perBlock, left uint64) {
 	perBlock = waiting / max(window, 1)
 	return perBlock, waiting - perBlock
@@ -70,7 +71,7 @@ func AmountsOf(netuids []uint32, all []NetuidAmount) []uint64 {
 }
 
 // MixDemand divides a block's reward E over subnets by their root shares and
-// by the nplx burned for them per block, smoothed by SmoothBurned. Both have
+// by the nplx burned for them per block, smoothed. Both have
 // one element per subnet, ascending by netuid; the root shares are those of
 // RootShares. In exact numbers
 //

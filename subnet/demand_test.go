@@ -7,6 +7,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
+
+	"github.com/plexusnet/plexus/payment"
 )
 
 func TestMixDemand(t *testing.T) {
@@ -208,23 +210,75 @@ func TestMoreDemandNeverPaysLess(t *testing.T) {
 	})
 }
 
+// smoother counts what is burned for one subnet, block by block.
+type smoother interface {
+	block(burned uint64) (perBlock uint64)
+	change(t *rapid.T) // as governance may, between two blocks
+}
+
+// continuous counts by SmoothBurned.
+type continuous struct{ waiting, window uint64 }
+
+func (s *continuous) block(burned uint64) (perBlock uint64) {
+	perBlock, s.waiting = SmoothBurned(s.waiting+burned, s.window)
+	return perBlock
+}
+func (s *continuous) change(t *rapid.T) { s.window = rapid.Uint64Range(1, 100).Draw(t, "window") }
+
+// windowed counts as the chain does: a change of its parameters ends a window.
+type windowed struct {
+	payment.Window
+	length, passed uint64
+	smoothing      uint32
+}
+
+func (s *windowed) block(burned uint64) (perBlock uint64) {
+	if s.passed == s.length {
+		s.Pass(1, s.smoothing)
+		s.passed = 0
+	}
+	s.passed++
+	s.Add(burned, burned)
+	return s.Smoothed(s.smoothing) / s.length
+}
+
+func (s *windowed) change(t *rapid.T) {
+	s.Pass(1, s.smoothing)
+	s.passed = 0
+	s.length = rapid.Uint64Range(1, 20).Draw(t, "blocks of a window")
+	s.smoothing = rapid.Uint32Range(1, 10).Draw(t, "smoothing")
+}
+
 // TestFarmingLosesOverTime runs the smoothing and the mix over many blocks in
-// which burns come when and where they like, the window, the reward, the rules
+// which burns come when and where they like, the windows, the reward, the rules
 // and the root shares change under way, and subnets share the reward with each
 // other. Whoever burns for a subnet, and is alone in it, gets at most the
 // largest cap of what it burned beyond what it had without burning.
 func TestFarmingLosesOverTime(t *testing.T) {
+	for name, fresh := range map[string]func() smoother{
+		"block by block": func() smoother { return &continuous{window: 1} },
+		"by windows":     func() smoother { return &windowed{length: 1, smoothing: 1} },
+	} {
+		t.Run(name, func(t *testing.T) { farmingLoses(t, fresh) })
+	}
+}
+
+func farmingLoses(t *testing.T, newSmoother func() smoother) {
 	rapid.Check(t, func(t *rapid.T) {
 		root, rules := drawDemand(t)
 		n := len(root)
-		waiting, burned := make([]uint64, n), make([]uint64, n)
-		demand, counted := make([]uint64, n), make([]uint64, n)
+		smoothers := make([]smoother, n)
+		for j := range smoothers {
+			smoothers[j] = newSmoother()
+		}
+		burned, counted, demand := make([]uint64, n), make([]uint64, n), make([]uint64, n)
 		got, without := make([]uint64, n), make([]uint64, n)
-		most := uint32(0)
-		window, reward := uint64(1), PLX
+		most, reward := uint32(0), PLX
 		for range rapid.IntRange(1, 60).Draw(t, "blocks") {
 			if rapid.IntRange(0, 9).Draw(t, "change") == 0 {
-				window = rapid.Uint64Range(1, 100).Draw(t, "window")
+				for _, s := range smoothers {
+					s.change(t)
+				}
 				reward = PLX >> rapid.IntRange(0, 8).Draw(t, "halvings")
 				next, r := drawDemand(t)
 				rules = r
@@ -236,9 +290,12 @@ func TestFarmingLosesOverTime(t *testing.T) {
 			for j := range n {
 				b := rapid.OneOf(rapid.Just(uint64(0)), rapid.Uint64Range(0, 40*PLX)).Draw(t, "burn")
 				burned[j] += b
-				perBlock[j], waiting[j] = SmoothBurned(waiting[j]+b, window)
+				perBlock[j] = smoothers[j].block(b)
 				counted[j] += perBlock[j]
-				require.Equal(t, burned[j], counted[j]+waiting[j], "what is burned counts once")
+				require.LessOrEqual(t, counted[j], burned[j], "what is burned counts once")
+				if s, exact := smoothers[j].(*continuous); exact {
+					require.Equal(t, burned[j], counted[j]+s.waiting, "and all of it in the end")
+				}
 			}
 			whole := Apportion(reward, root)
 			for j, e := range MixDemand(reward, root, perBlock, rules) {

@@ -332,7 +332,7 @@ func TestThePayeeIsWhoItWasAtOpening(t *testing.T) {
 			n.Must(alice, &subnetv1.MsgDeregister{Sender: alice.String(), Hotkey: minerA.String(), Netuid: 1})
 		}, subnetkeeper.ErrNotRegistered},
 		{"hotkey swapped", func(n testnet) {
-			n.Must(alice, &subnetv1.MsgSwapHotkey{Coldkey: alice.String(), Hotkey: minerA.String(), NewHotkey: fresh.String()})
+			n.Must(alice, &subnetv1.MsgSwapHotkey{Coldkey: alice.String(), Hotkey: minerA.String(), NewHotkey: fresh.String(), NewHotkeyProof: fresh.Proof(alice)})
 		}, subnetkeeper.ErrNotRegistered},
 		{"coldkey swapped", func(n testnet) {
 			n.Must(alice, &subnetv1.MsgSwapColdkey{Coldkey: alice.String(), NewColdkey: fresh.String()})

@@ -92,7 +92,7 @@ func newTestnet(t testing.TB, cfg apptest.Config) testnet {
 }
 
 func registerMsg(coldkey, hotkey apptest.Account) *subnetv1.MsgRegister {
-	return &subnetv1.MsgRegister{Coldkey: coldkey.String(), Hotkey: hotkey.String(), Netuid: 1, MaxBurn: subnet.Cap}
+	return &subnetv1.MsgRegister{Coldkey: coldkey.String(), Hotkey: hotkey.String(), Netuid: 1, MaxBurn: subnet.Cap, HotkeyProof: hotkey.Proof(coldkey)}
 }
 
 // keyOf returns the voucher key of a seed that is one byte repeated.

@@ -48,6 +48,6 @@ type DistributionKeeper interface {
 type DemandKeeper interface {
 	// SmoothedBurned returns the nplx that count as burned in this block for
 	// every subnet that has any, ascending by netuid. Over any time they must
-	// not add up to more than was burned: see subnet.SmoothBurned.
+	// not add up to more than was burned: see Window of package payment.
 	SmoothedBurned(ctx context.Context) ([]subnet.NetuidAmount, error)
 }

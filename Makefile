@@ -12,7 +12,7 @@ export GOFLAGS     := -trimpath -buildvcs=false
 export CGO_ENABLED := 1
 
 # Packages whose tests also run under the race detector: all that is concurrent and not the SDK's.
-RACE := ./client/... ./consensus/... ./miner/... ./models/... ./subnet/... ./validator/... ./chain/localnet/supervisor
+RACE := ./client/... ./consensus/... ./gateway/... ./miner/... ./models/... ./subnet/... ./validator/... ./chain/localnet/supervisor
 
 .PHONY: help
 help: ## show this list
@@ -69,9 +69,9 @@ test-million: runtime ## memory of a miner over a million requests
 	PLEXUS_MINER_TEST_REQUESTS=1000000 go test -count=1 -timeout 40m -v -run MemoryStaysFlat ./miner
 
 .PHONY: test-foreign
-test-foreign: runtime ## a miner against grpcurl, ghz and KServe
+test-foreign: runtime ## a miner and a gateway against grpcurl, ghz and KServe
 	scripts/foreign_clients.sh
-	PLEXUS_FOREIGN_CLIENTS=$(CURDIR)/bin/foreign go test -count=1 -v -run 'Grpcurl|Ghz|KServe' ./miner
+	PLEXUS_FOREIGN_CLIENTS=$(CURDIR)/bin/foreign go test -count=1 -v -run 'Grpcurl|Ghz|KServe' ./miner ./gateway
 
 .PHONY: bench-serve
 bench-serve: runtime ## a miner beside a bare session loop; what batching brings

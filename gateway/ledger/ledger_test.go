@@ -204,6 +204,9 @@ func TestATornLineIsCutOff(t *testing.T) {
 	require.NoError(t, err)
 	head := bytes.IndexByte(whole, '\n') + 1
 	for cut := head; cut <= len(whole); cut++ {
+		if near := whole[max(head, cut-2):min(len(whole), cut+2)]; cut%11 != 0 && !bytes.ContainsRune(near, '\n') {
+			continue // within a line one place is like another
+		}
 		copied := t.TempDir()
 		require.NoError(t, os.WriteFile(filepath.Join(copied, filepath.Base(paths[0])), whole[:cut], 0o600))
 		again := open(t, copied, Options{})

@@ -89,7 +89,7 @@ type Protocol struct {
 	// 151200, 21 days.
 	UnbondingBlocks uint64 `yaml:"unbonding_blocks"`
 	// FeeBurn is the part of redeemed payments that is burned, basis points, 0
-	// to 10000; 1000.
+	// to 5000; 500.
 	FeeBurn uint32 `yaml:"fee_burn"`
 	// DemandMix is the most of the block reward that follows demand instead of
 	// root weights, basis points, 0 to 10000; 0.
@@ -97,9 +97,12 @@ type Protocol struct {
 	// DemandCap is the most of the fees burned for a subnet that comes back to
 	// it, basis points, 0 to 10000; 5000.
 	DemandCap uint32 `yaml:"demand_cap"`
-	// DemandWindow is the number of blocks over which what was burned counts, 1
-	// to 1e8; 7200.
+	// DemandWindow is the number of blocks in which demand is added up before it
+	// is smoothed, 1 to 1e6; 300.
 	DemandWindow uint64 `yaml:"demand_window"`
+	// DemandSmoothing is the number of windows over which what was burned counts,
+	// 1 to 100; 24.
+	DemandSmoothing uint32 `yaml:"demand_smoothing"`
 }
 
 // Hyperparams are subnet.Hyperparams; in YAML every field has its name on the
@@ -354,7 +357,7 @@ func Default() Config {
 			OwnerBps: 1800, MinerBps: 4100, ValidatorBps: 4100,
 			MaxEpochsPerBlock: 16, MaxRevealsPerBlock: 32,
 			MinLock: 100 * subnet.PLX, LockInterval: 100_800, RootWeightsRateLimit: 100,
-			UnbondingBlocks: 151_200, FeeBurn: 1000, DemandCap: 5000, DemandWindow: 7200,
+			UnbondingBlocks: 151_200, FeeBurn: 500, DemandCap: 5000, DemandWindow: 300, DemandSmoothing: 24,
 		},
 		Hyperparams: Hyperparams(subnet.DefaultHyperparams()),
 		Subnets:     []SubnetGroup{DefaultSubnet()},
@@ -508,9 +511,10 @@ func (p *Protocol) validate(v *checks) {
 	v.within("protocol.stake_threshold", float64(p.StakeThreshold), 0, float64(subnet.Cap))
 	v.within("protocol.root_weights_rate_limit", float64(p.RootWeightsRateLimit), 1, 1e8)
 	v.within("protocol.unbonding_blocks", float64(p.UnbondingBlocks), 0, 1e8)
-	v.within("protocol.fee_burn", float64(p.FeeBurn), 0, 10_000)
+	v.within("protocol.fee_burn", float64(p.FeeBurn), 0, 5000)
 	v.wrap("protocol", p.demand().Validate())
-	v.within("protocol.demand_window", float64(p.DemandWindow), 1, 1e8)
+	v.within("protocol.demand_window", float64(p.DemandWindow), 1, 1e6)
+	v.within("protocol.demand_smoothing", float64(p.DemandSmoothing), 1, 100)
 }
 
 func (p *Protocol) split() subnet.Split {

@@ -82,7 +82,7 @@ func randomConfig(t *rapid.T) Config {
 	c.Hyperparams.CommitReveal = pick("scheme", subnet.CommitRevealOff, subnet.CommitRevealHash, subnet.CommitRevealTimelock)
 	c.Protocol.UnbondingBlocks, c.Protocol.RootWeightsRateLimit = 100, 20
 	c.Protocol.MaxEpochsPerBlock, c.Protocol.MaxRevealsPerBlock = 1, uint32(n("reveals", 1, 9))
-	c.Protocol.DemandMix, c.Protocol.DemandWindow = uint32(n("mix", 0, 10_000)), 500
+	c.Protocol.DemandMix, c.Protocol.DemandWindow, c.Protocol.DemandSmoothing = uint32(n("mix", 0, 10_000)), uint64(n("window", 1, 300)), 5
 	c.Subnets[0].Count = n("subnets", 1, 3)
 	c.Subnets[0].Hyperparams = c.Hyperparams
 	c.Validators = nil

@@ -16,7 +16,10 @@ const columnsPerSubnet = 64
 type record struct {
 	values   []float64
 	holdings []uint64
-	sorted   []float64
+	places   machine.Places
+	wealth   lorenz // of accounts, the market's aside
+	stake    lorenz // of validators
+	income   lorenz // of miners
 	opinion  opinion
 }
 
@@ -37,8 +40,8 @@ func columnsOf(c *Config) []column {
 		{sims.Column{Name: "price", Unit: "USD/PLX", Doc: "price of the token"}, func(r *run) float64 { return r.price.now }},
 		{sims.Column{Name: "fees", Unit: "PLX", Doc: "redeemed from payment channels since the beginning"}, func(r *run) float64 { return plx(r.fees()) }},
 		{sims.Column{Name: "fees_burned", Unit: "PLX", Doc: "burned of the fees since the beginning"}, func(r *run) float64 { return plx(r.feesBurned()) }},
-		{sims.Column{Name: "gini_wealth", Unit: "1", Doc: "Gini coefficient of what accounts have in all, the market's aside"}, (*run).giniWealth},
-		{sims.Column{Name: "gini_stake", Unit: "1", Doc: "Gini coefficient of the stake of validators"}, (*run).giniStake},
+		{sims.Column{Name: "gini_wealth", Unit: "1", Doc: "Gini coefficient of what accounts have in all, the market's aside"}, func(r *run) float64 { return r.rec.wealth.gini() }},
+		{sims.Column{Name: "gini_stake", Unit: "1", Doc: "Gini coefficient of the stake of validators"}, func(r *run) float64 { return r.rec.stake.gini() }},
 		{sims.Column{Name: "gini_income", Unit: "1", Doc: "Gini coefficient of what miners with a uid earned in the last market step"}, (*run).giniIncome},
 		{sims.Column{Name: "vtrust", Unit: "1", Doc: "validator trust in the last epochs, mean by stake"}, (*run).vtrust},
 		{sims.Column{Name: "merit", Unit: "1", Doc: "correlation of quality and incentive over all uids of miners"}, (*run).merit},
@@ -87,7 +90,7 @@ func columnsOf(c *Config) []column {
 		add("party."+name+".earned", "PLX", "what the party has more than at the beginning, with what it sold and without what it bought", func(r *run) float64 { return r.earned(at) })
 		add("party."+name+".profit", "USD", "what the party has more than at the beginning at the current price, with proceeds and without purchases and costs", func(r *run) float64 { return r.profit(at) })
 	}
-	return list
+	return append(list, distributions()...)
 }
 
 // parties lists the parties, the market aside, in the order in which their
@@ -129,6 +132,7 @@ func (m *Model) Columns() []sims.Column {
 // record records the state.
 func (r *run) record(rec sims.Recorder) error {
 	r.holdings()
+	r.distribute()
 	r.rec.values = r.rec.values[:0]
 	for _, c := range r.columns {
 		r.rec.values = append(r.rec.values, c.of(r))
@@ -184,52 +188,17 @@ func ratio(a, b float64) float64 {
 	return a / b
 }
 
-// gini returns the Gini coefficient of values that are not negative, which it
-// sorts; 0 where all are 0.
-func gini(values []float64) float64 {
-	slices.Sort(values)
-	sum, weighted := 0.0, 0.0
-	for i, x := range values {
-		sum += x
-		weighted += float64(i+1) * x
-	}
-	n := float64(len(values))
-	if sum == 0 {
-		return 0
-	}
-	return max((2*weighted/sum-n-1)/n, 0)
-}
-
-func (r *run) giniWealth() float64 {
-	r.rec.sorted = r.rec.sorted[:0]
-	for a, h := range r.rec.holdings {
-		if r.partyOf[a] != 0 {
-			r.rec.sorted = append(r.rec.sorted, plx(h))
-		}
-	}
-	return gini(r.rec.sorted)
-}
-
-func (r *run) giniStake() float64 {
-	r.rec.sorted = r.rec.sorted[:0]
-	for _, g := range r.validators {
-		for _, v := range g.members {
-			r.rec.sorted = append(r.rec.sorted, plx(r.m.Tokens(v.operator)))
-		}
-	}
-	return gini(r.rec.sorted)
-}
-
 func (r *run) giniIncome() float64 {
-	r.rec.sorted = r.rec.sorted[:0]
+	r.rec.income.reset()
 	for _, g := range r.miners {
 		for _, m := range g.members {
 			if m.seated() {
-				r.rec.sorted = append(r.rec.sorted, plx(m.income))
+				r.rec.income.add(plx(m.income))
 			}
 		}
 	}
-	return gini(r.rec.sorted)
+	r.rec.income.sort()
+	return r.rec.income.gini()
 }
 
 // neuronsOfMiners visits every uid that a miner has.

@@ -97,7 +97,7 @@ func (r *run) params() machine.Params {
 		Split: p.split(), MaxEpochsPerBlock: int(p.MaxEpochsPerBlock), MaxRevealsPerBlock: int(p.MaxRevealsPerBlock),
 		MinLock: p.MinLock, LockInterval: p.LockInterval, StakeThreshold: p.StakeThreshold,
 		RootWeightsRateLimit: p.RootWeightsRateLimit, UnbondingBlocks: p.UnbondingBlocks, FeeBurn: p.FeeBurn,
-		Demand: p.demand(), DemandWindow: p.DemandWindow,
+		Demand: p.demand(), DemandWindow: p.DemandWindow, DemandSmoothing: p.DemandSmoothing,
 	}
 }
 

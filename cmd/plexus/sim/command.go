@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -17,6 +18,7 @@ import (
 
 	"github.com/plexusnet/plexus/sims/attacks"
 	"github.com/plexusnet/plexus/sims/experiment"
+	"github.com/plexusnet/plexus/sims/report"
 	"github.com/plexusnet/plexus/sims/scenario"
 )
 
@@ -43,7 +45,8 @@ workers. "plexus sim list" names the scenarios that come along, "plexus sim sche
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(runCommand(s), sweepCommand(s), compareCommand(s), sensitivityCommand(s), listCommand(s), showCommand(), schemaCommand(s), presetsCommand())
+	cmd.AddCommand(runCommand(s), sweepCommand(s), compareCommand(s), sensitivityCommand(s), listCommand(s), showCommand(), schemaCommand(s),
+		presetsCommand(), reportCommand(), serveCommand(s))
 	return cmd
 }
 
@@ -135,6 +138,10 @@ func missing(s *scenario.Scenario, section string) error {
 	return &scenario.Error{File: s.File, Path: section, Message: "the scenario has no such section: it says what to vary, see docs/simulation.md"}
 }
 
+// beyondMemory is how far the heap may grow beyond what experiments hold: by a fixed amount and not by a part, since what
+// lies in sketches is no garbage.
+const beyondMemory = 48 << 20
+
 // experimentCommand gives a command the flags and the way of all experiments.
 func experimentCommand(s Settings, cmd *cobra.Command, do job) *cobra.Command {
 	var f flags
@@ -158,9 +165,7 @@ func experimentCommand(s Settings, cmd *cobra.Command, do job) *cobra.Command {
 		}
 		show := newProgress(cmd.ErrOrStderr())
 		o.Progress = show.report
-		// What lies in sketches is no garbage, so let the heap grow by a fixed amount beyond it, not by a part.
-		const beyond = 48 << 20
-		defer debug.SetMemoryLimit(debug.SetMemoryLimit(o.Limits.Memory + beyond))
+		defer debug.SetMemoryLimit(debug.SetMemoryLimit(o.Limits.Memory + beyondMemory))
 		ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
 		defer stop()
 		context.AfterFunc(ctx, stop) // a second signal kills
@@ -171,6 +176,11 @@ func experimentCommand(s Settings, cmd *cobra.Command, do job) *cobra.Command {
 		}
 		if err != nil {
 			return err
+		}
+		if f.report && f.out != "" {
+			if err := report.Write(f.out); err != nil {
+				return fmt.Errorf("the experiment is done and lies in %s; its report: %w", f.out, err)
+			}
 		}
 		return f.print(cmd, result)
 	}
@@ -202,6 +212,9 @@ func (f *flags) print(cmd *cobra.Command, result printed) error {
 	}
 	if f.out != "" {
 		fmt.Fprintf(out, "\nwritten to %s\n", f.out)
+	}
+	if f.out != "" && f.report {
+		fmt.Fprintf(out, "open %s in a browser\n", filepath.Join(f.out, report.File))
 	}
 	return nil
 }

@@ -299,6 +299,9 @@ func peakRSS(t testing.TB, cmd *exec.Cmd) float64 {
 // TestMemoryOfManyRuns: 1000 runs of 10 000 steps of 20 columns, 200 million numbers, in less than 200 MB of a process
 // of its own. With -short it is a tenth of the runs.
 func TestMemoryOfManyRuns(t *testing.T) {
+	if raceDetector {
+		t.Skip("the race detector takes memory of its own")
+	}
 	runs := "1000"
 	if testing.Short() {
 		runs = "100"

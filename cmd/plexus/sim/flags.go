@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/plexusnet/plexus/sims/experiment"
 	"github.com/plexusnet/plexus/sims/scenario"
@@ -31,12 +32,45 @@ type flags struct {
 	resume        bool
 	checkpoint    time.Duration
 	output        string
-	memory, disk  bytesFlag
-	limits        experiment.Limits
+	report        bool
+	limits        limitFlags
+}
+
+// limitFlags bound what one experiment may take.
+type limitFlags struct {
+	memory, disk bytesFlag
+	experiment.Limits
+}
+
+func (l *limitFlags) add(fs *pflag.FlagSet) {
+	l.memory, l.disk = experiment.DefaultMemory, experiment.DefaultDisk
+	fs.Var(&l.memory, "memory", "most memory for records and quantiles; changes how exact quantiles of many runs are")
+	fs.Var(&l.disk, "disk", "most disk space for the files of an experiment")
+	fs.IntVar(&l.Runs, "max-runs", experiment.DefaultMaxRuns, "most runs of one model")
+	fs.IntVar(&l.Steps, "max-steps", experiment.DefaultMaxSteps, "most steps that one run may record")
+	fs.IntVar(&l.Evaluations, "max-evaluations", experiment.DefaultMaxEvaluations, "most runs of all points of a sweep or sensitivity analysis together")
+}
+
+func (l *limitFlags) check() error {
+	for _, limit := range []struct {
+		name  string
+		value int
+	}{{"max-runs", l.Runs}, {"max-steps", l.Steps}, {"max-evaluations", l.Evaluations}} {
+		if limit.value < 1 {
+			return fmt.Errorf("--%s %d: want 1 or more", limit.name, limit.value)
+		}
+	}
+	return nil
+}
+
+// all returns the limits, those of bytes too.
+func (l *limitFlags) all() experiment.Limits {
+	all := l.Limits
+	all.Memory, all.Disk = int64(l.memory), int64(l.disk)
+	return all
 }
 
 func (f *flags) add(cmd *cobra.Command) {
-	f.memory, f.disk = experiment.DefaultMemory, experiment.DefaultDisk
 	fs := cmd.Flags()
 	fs.Var(&f.set, "set", "set a field of the scenario, such as network.hyperparams.tempo=100; may be given again")
 	fs.Uint64Var(&f.seed, "seed", 1, "master seed (default: the scenario's)")
@@ -50,11 +84,8 @@ func (f *flags) add(cmd *cobra.Command) {
 	fs.BoolVar(&f.resume, "resume", false, "go on with what was interrupted in --out")
 	fs.DurationVar(&f.checkpoint, "checkpoint", experiment.DefaultCheckpoint, "how often to save what is done into --out")
 	fs.StringVarP(&f.output, "output", "o", outputText, "what to print: text or json")
-	fs.Var(&f.memory, "memory", "most memory for records and quantiles; changes how exact quantiles of many runs are")
-	fs.Var(&f.disk, "disk", "most disk space for --out")
-	fs.IntVar(&f.limits.Runs, "max-runs", experiment.DefaultMaxRuns, "most runs of one model")
-	fs.IntVar(&f.limits.Steps, "max-steps", experiment.DefaultMaxSteps, "most steps that one run may record")
-	fs.IntVar(&f.limits.Evaluations, "max-evaluations", experiment.DefaultMaxEvaluations, "most runs of all points of a sweep or sensitivity analysis together")
+	fs.BoolVar(&f.report, "report", true, "with --out: also write the plots, and report.html with all of it")
+	f.limits.add(fs)
 }
 
 func (f *flags) check() error {
@@ -67,15 +98,7 @@ func (f *flags) check() error {
 	if f.checkpoint <= 0 {
 		return fmt.Errorf("--checkpoint %s: want more than 0", f.checkpoint)
 	}
-	for _, limit := range []struct {
-		name  string
-		value int
-	}{{"max-runs", f.limits.Runs}, {"max-steps", f.limits.Steps}, {"max-evaluations", f.limits.Evaluations}} {
-		if limit.value < 1 {
-			return fmt.Errorf("--%s %d: want 1 or more", limit.name, limit.value)
-		}
-	}
-	return nil
+	return f.limits.check()
 }
 
 // apply sets what flags say in the scenario, so that its written copy says it too.
@@ -107,8 +130,7 @@ func (f *flags) options(s *scenario.Scenario, version string) (experiment.Option
 	if err != nil {
 		return o, err
 	}
-	o.Limits = f.limits
-	o.Limits.Memory, o.Limits.Disk = int64(f.memory), int64(f.disk)
+	o.Limits = f.limits.all()
 	o.Workers, o.Dir, o.Resume, o.Checkpoint = f.workers, f.out, f.resume, f.checkpoint
 	o.Records, o.Version = experiment.Format(f.records), version
 	return o, nil

@@ -45,8 +45,11 @@ func presetsCommand() *cobra.Command {
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cmd.SilenceUsage = true
+			if output == outputMarkdown {
+				return presetsPage(cmd)
+			}
 			if output != outputText && output != outputJSON {
-				return fmt.Errorf("--output %q: want text or json", output)
+				return fmt.Errorf("--output %q: want text, json or markdown", output)
 			}
 			if check {
 				return checkPresets(cmd, output)
@@ -54,9 +57,19 @@ func presetsCommand() *cobra.Command {
 			return listPresets(cmd, output)
 		},
 	}
-	cmd.Flags().StringVarP(&output, "output", "o", outputText, "text or json")
+	cmd.Flags().StringVarP(&output, "output", "o", outputText, "text, json, or markdown for the page docs/presets.md")
 	cmd.Flags().BoolVar(&check, "check", false, "compute every published figure and say whether it agrees")
 	return cmd
+}
+
+const outputMarkdown = "markdown"
+
+func presetsPage(cmd *cobra.Command) error {
+	checks, err := presets.Checks(cmd.Context())
+	if err != nil {
+		return err
+	}
+	return presets.WritePage(cmd.OutOrStdout(), checks)
 }
 
 func listPresets(cmd *cobra.Command, output string) error {

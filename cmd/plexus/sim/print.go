@@ -132,7 +132,7 @@ func printCompare(w io.Writer, r *experiment.CompareResult) error {
 	var rows [][]string
 	same := 0
 	for _, e := range r.Effects {
-		if e.Effect == 0 && e.SD == 0 {
+		if rounding := 1e-12 * math.Abs(e.Base); math.Abs(e.Effect) <= rounding && e.SD <= 10*rounding {
 			same++
 			continue
 		}
@@ -144,7 +144,7 @@ func printCompare(w io.Writer, r *experiment.CompareResult) error {
 		return err
 	}
 	if same > 0 {
-		fmt.Fprintf(w, "%s did not change at all\n", plural(same, "number"))
+		fmt.Fprintf(w, "%s did not change\n", plural(same, "number"))
 	}
 	return nil
 }

@@ -32,8 +32,8 @@ func (m *Machine) TopUp(c Channel, nplx uint64) error {
 }
 
 // Redeem pays a payee out of a channel: of the amount, fee_burn is burned and
-// the rest paid. What is burned counts as demand for the subnet, while the
-// network lets demand move anything.
+// the rest paid. What is burned counts as demand for the subnet in the windows
+// that follow.
 func (m *Machine) Redeem(c Channel, payee Account, nplx uint64) (burned uint64, err error) {
 	ch := &m.channels[c]
 	if ch.left < nplx {
@@ -43,9 +43,8 @@ func (m *Machine) Redeem(c Channel, payee Account, nplx uint64) (burned uint64, 
 	ch.left -= nplx
 	m.books.escrow -= nplx
 	m.burn(burned)
-	if m.params.Demand.Mix > 0 {
-		ch.subnet.waiting += burned
-	}
+	m.passWindows()
+	ch.subnet.demand.Add(nplx, burned)
 	m.give(payee, paid)
 	return burned, nil
 }

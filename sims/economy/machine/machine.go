@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/plexusnet/plexus/consensus"
 	"github.com/plexusnet/plexus/subnet"
@@ -43,7 +44,8 @@ type Params struct {
 	UnbondingBlocks      uint64 // from undelegating to being paid
 	FeeBurn              uint32 // basis points of what is redeemed
 	Demand               subnet.DemandRules
-	DemandWindow         uint64 // blocks over which what is burned counts, at least 1
+	DemandWindow         uint64 // blocks of a window of demand, at least 1
+	DemandSmoothing      uint32 // windows over which what is burned counts, at least 1
 }
 
 // DefaultParams are the chain's defaults; 21 days of unbonding in blocks of 12 s.
@@ -51,8 +53,8 @@ func DefaultParams() Params {
 	return Params{
 		Split: subnet.DefaultSplit(), MaxEpochsPerBlock: 16, MaxRevealsPerBlock: 32,
 		MinLock: 100 * subnet.PLX, LockInterval: 100_800, RootWeightsRateLimit: 100,
-		UnbondingBlocks: 151_200, FeeBurn: 1000,
-		Demand: subnet.DefaultDemandRules(), DemandWindow: 7200,
+		UnbondingBlocks: 151_200, FeeBurn: 500,
+		Demand: subnet.DefaultDemandRules(), DemandWindow: 300, DemandSmoothing: 24,
 	}
 }
 
@@ -107,12 +109,15 @@ type Machine struct {
 	partsOf    uint64
 	sharesGood bool
 	counted    []uint64 // of each subnet's burned fees, in this block
+	windowAt   uint64   // first block of the present window of demand
 	orphaned   bool     // a stream may owe to a validator that is gone
 }
 
 // New returns a network without anybody in it, after the block at height.
 func New(p Params, height uint64) *Machine {
-	return &Machine{params: p, height: height, settled: height, nextNetuid: 1, nextEpoch: math.MaxUint64, commitsAt: math.MaxUint64}
+	m := &Machine{params: p, height: height, settled: height, nextNetuid: 1, nextEpoch: math.MaxUint64, commitsAt: math.MaxUint64}
+	m.windowAt = m.Now() - m.Now()%max(p.DemandWindow, 1)
+	return m
 }
 
 // Params returns the parameters.
@@ -122,8 +127,16 @@ func (m *Machine) Params() Params { return m.params }
 // meaning none besides the caller's. The results do not depend on it.
 func (m *Machine) SetWorkers(n int) { m.workers = n }
 
-// SetParams replaces the parameters from the next block on.
+// SetParams replaces the parameters from the next block on. A window of demand
+// ends where its rules change, as on the chain.
 func (m *Machine) SetParams(p Params) {
+	if p.DemandWindow != m.params.DemandWindow || p.DemandSmoothing != m.params.DemandSmoothing {
+		m.passWindows()
+		for _, s := range m.subnets {
+			s.demand.Pass(1, m.params.DemandSmoothing)
+		}
+		m.windowAt = m.Now()
+	}
 	m.params = p
 	m.sharesGood = false
 }
@@ -299,37 +312,42 @@ func (m *Machine) Shares() []float64 {
 	if reward == 0 {
 		reward = subnet.PLX // as it would be
 	}
-	m.count(false)
+	m.count()
 	for i, e := range subnet.MixDemand(reward, m.rewardShares(), m.counted, m.params.Demand) {
 		of[i] = float64(e.Total()) / float64(reward)
 	}
 	return of
 }
 
-// count fills counted with what counts as burned in this block, and takes it
-// off what waits if the block is being made.
-func (m *Machine) count(made bool) {
-	m.counted = m.counted[:0]
+// passWindows ends the windows of demand that are over in this block.
+func (m *Machine) passWindows() {
+	passed := (m.Now() - m.windowAt) / m.params.DemandWindow
+	if passed == 0 {
+		return
+	}
+	m.windowAt += passed * m.params.DemandWindow
 	for _, s := range m.subnets {
-		counts, left := subnet.SmoothBurned(s.waiting, m.params.DemandWindow)
-		m.counted = append(m.counted, counts)
-		if made {
-			s.waiting = left
-		}
+		s.demand.Pass(passed, m.params.DemandSmoothing)
 	}
 }
 
-// followsDemand tells whether demand moves the rewards of the next blocks.
+// count fills counted with what counts as burned in every block of the present
+// window.
+func (m *Machine) count() {
+	m.passWindows()
+	m.counted = m.counted[:0]
+	for _, s := range m.subnets {
+		m.counted = append(m.counted, s.demand.Smoothed(m.params.DemandSmoothing)/m.params.DemandWindow)
+	}
+}
+
+// followsDemand tells whether demand moves the rewards of the present window.
 func (m *Machine) followsDemand() bool {
 	if m.params.Demand.Mix == 0 {
 		return false
 	}
-	for _, s := range m.subnets {
-		if s.waiting >= m.params.DemandWindow {
-			return true
-		}
-	}
-	return false
+	m.count()
+	return slices.ContainsFunc(m.counted, func(nplx uint64) bool { return nplx > 0 })
 }
 
 // rewardParts returns what each subnet gets of one block's reward.
@@ -381,19 +399,19 @@ func (m *Machine) emit(n uint64) uint64 {
 	if reward == 0 || len(m.subnets) == 0 {
 		return n
 	}
-	if m.followsDemand() {
-		m.count(true)
-		for i, e := range subnet.MixDemand(reward, m.rewardShares(), m.counted, m.params.Demand) {
-			m.subnets[i].Pending += e.Total()
-		}
-		m.minted += reward
-		m.books.supply += reward
-		m.books.pending += reward
-		return 1
-	}
 	n = min(n, (subnet.NextHalving(supply)-supply+reward-1)/reward)
-	for i, part := range m.rewardParts(reward) {
-		m.subnets[i].Pending += part * n
+	if m.params.Demand.Mix > 0 { // the blocks of a window are alike
+		m.passWindows()
+		n = min(n, m.windowAt+m.params.DemandWindow-m.Now())
+	}
+	if m.followsDemand() {
+		for i, e := range subnet.MixDemand(reward, m.rewardShares(), m.counted, m.params.Demand) {
+			m.subnets[i].Pending += e.Total() * n
+		}
+	} else {
+		for i, part := range m.rewardParts(reward) {
+			m.subnets[i].Pending += part * n
+		}
 	}
 	m.books.pending += reward * n
 	m.books.supply += reward * n

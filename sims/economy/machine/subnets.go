@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/plexusnet/plexus/consensus"
+	"github.com/plexusnet/plexus/payment"
 	"github.com/plexusnet/plexus/subnet"
 )
 
@@ -46,7 +47,7 @@ type Subnet struct {
 	Ledger      Ledger
 	Neurons     []Neuron // by uid
 
-	waiting    uint64 // burned of fees for it and not counted as demand yet, nplx
+	demand     payment.Window // fees burned for it
 	vacant     int
 	outcomeAt  uint64 // height of the last epoch, 0 if there was none
 	burnPrice  uint64

@@ -9,6 +9,24 @@ func (m *Machine) NextEpoch() uint64 { return m.nextEpoch }
 // Accounts returns how many accounts there are.
 func (m *Machine) Accounts() int { return len(m.balances) }
 
+// Places are where all nplx are; they sum to the supply.
+type Places struct {
+	Liquid    uint64 // balances of accounts
+	Staked    uint64 // delegated or unbonding
+	Locked    uint64 // by owners of subnets
+	Escrow    uint64 // in payment channels
+	Rewards   uint64 // paid to validators and delegators, and not withdrawn
+	Streaming uint64 // owed by streams
+	Pending   uint64 // emission that waits for epochs
+}
+
+// Places returns where the nplx are after the last block.
+func (m *Machine) Places() Places {
+	m.settle()
+	b := &m.books
+	return Places{Liquid: b.held, Staked: b.staked, Locked: b.locked, Escrow: b.escrow, Rewards: b.rewards, Streaming: b.streaming, Pending: b.pending}
+}
+
 // RewardPerStake returns all that one nplx delegated to a validator from the
 // beginning would have earned, in nplx. Differences of it are yields.
 func (m *Machine) RewardPerStake(v Operator) float64 {

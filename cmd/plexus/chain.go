@@ -35,7 +35,6 @@ const chainGroup = "chain"
 
 // addChainCommands adds the commands of a node and of its accounts.
 func addChainCommands(root *cobra.Command, chain *app.App) {
-	before := len(root.Commands())
 	root.AddCommand(
 		genutilcli.InitCmd(chain.Basics(), defaultHome()),
 		genutilcli.Commands(chain.Encoding().TxConfig, chain.Basics(), defaultHome()),
@@ -50,8 +49,10 @@ func addChainCommands(root *cobra.Command, chain *app.App) {
 	var node nodeBuilder
 	server.AddCommandsWithStartCmdOptions(root, defaultHome(), node.open, exportState, server.StartCmdOptions{})
 	node.watchStart(root)
-	for _, cmd := range root.Commands()[before:] {
-		cmd.GroupID = chainGroup
+	for _, cmd := range root.Commands() {
+		if cmd.GroupID == "" { // our own have theirs
+			cmd.GroupID = chainGroup
+		}
 	}
 }
 

@@ -15,7 +15,7 @@ import (
 
 func main() {
 	network.ConfigureAddresses()
-	root, err := newRoot()
+	root, err := newRoot(os.Args[1:])
 	if err == nil {
 		err = svrcmd.Execute(root, envPrefix, defaultHome())
 	}

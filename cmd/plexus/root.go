@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -34,13 +35,38 @@ func defaultHome() string {
 	return filepath.Join(home, ".plexus")
 }
 
-// newRoot returns the whole command line.
-func newRoot() (*cobra.Command, error) {
-	// Commands of the chain are made from its modules, which an application
-	// without a database knows as well as a running one.
+// newRoot returns the command line for arguments. Commands of the chain are made from its modules, which costs every
+// start half a second and 150 MB; whoever names one of our own commands is spared that.
+func newRoot(args []string) (*cobra.Command, error) {
+	root := &cobra.Command{
+		Use:               "plexus",
+		Short:             "A network in which AI models earn by being good",
+		SilenceErrors:     true,
+		SilenceUsage:      true,
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error { return applySettings(cmd) },
+	}
+	root.SetOut(os.Stdout) // what the SDK's commands print is for pipes, too
+	root.SetGlobalNormalizationFunc(alias)
+	root.AddGroup(&cobra.Group{ID: ownGroup, Title: "Models, and those who serve, score and call them:"})
+	addOwnCommands(root)
+	if namesOwn(root, args) {
+		return root, nil
+	}
+	root.AddGroup(&cobra.Group{ID: chainGroup, Title: "The chain:"})
+	return root, addChain(root)
+}
+
+// namesOwn tells whether the first argument is one of our own commands.
+func namesOwn(root *cobra.Command, args []string) bool {
+	return len(args) > 0 && slices.ContainsFunc(root.Commands(), func(own *cobra.Command) bool { return own.Name() == args[0] })
+}
+
+// addChain adds the commands of the chain. An application without a database
+// knows the modules that they are made from as well as a running one.
+func addChain(root *cobra.Command) error {
 	chain, err := app.Describe()
 	if err != nil {
-		return nil, fmt.Errorf("build the command line: %w", err)
+		return fmt.Errorf("build the command line: %w", err)
 	}
 	encoding := chain.Encoding()
 	clientCtx := client.Context{}.
@@ -52,25 +78,13 @@ func newRoot() (*cobra.Command, error) {
 		WithAccountRetriever(authtypes.AccountRetriever{}).
 		WithHomeDir(defaultHome()).
 		WithViper(envPrefix)
-
-	root := &cobra.Command{
-		Use:           "plexus",
-		Short:         "A network in which AI models earn by being good",
-		SilenceErrors: true,
-		SilenceUsage:  true,
-		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
-			if !ofChain(cmd) {
-				return applySettings(cmd)
-			}
-			return prepareChainCommand(cmd, clientCtx)
-		},
+	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error {
+		if !ofChain(cmd) {
+			return applySettings(cmd)
+		}
+		return prepareChainCommand(cmd, clientCtx)
 	}
-	root.SetOut(os.Stdout) // what the SDK's commands print is for pipes, too
-	root.SetGlobalNormalizationFunc(alias)
-	root.AddGroup(&cobra.Group{ID: ownGroup, Title: "Models, and those who serve, score and call them:"})
-	root.AddGroup(&cobra.Group{ID: chainGroup, Title: "The chain:"})
 	addChainCommands(root, chain)
-	addOwnCommands(root)
 
 	options := autocli.AppOptions{
 		Modules:               chain.Modules(),
@@ -80,9 +94,9 @@ func newRoot() (*cobra.Command, error) {
 		ClientCtx:             clientCtx,
 	}
 	if err := options.EnhanceRootCommand(root); err != nil {
-		return nil, fmt.Errorf("build the chain's commands: %w", err)
+		return fmt.Errorf("build the chain's commands: %w", err)
 	}
-	return root, nil
+	return nil
 }
 
 // prepareChainCommand gives a command of the chain its configuration files,

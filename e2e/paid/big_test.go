@@ -20,6 +20,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	chainclient "github.com/plexusnet/plexus/chain/client"
@@ -31,6 +32,7 @@ import (
 	"github.com/plexusnet/plexus/client/wallet"
 	"github.com/plexusnet/plexus/models"
 	"github.com/plexusnet/plexus/models/digits"
+	"github.com/plexusnet/plexus/payment"
 	channelv1 "github.com/plexusnet/plexus/proto/plexus/channel/v1"
 	"github.com/plexusnet/plexus/subnet"
 )
@@ -41,8 +43,8 @@ const (
 	atOnce     = 2         // calls that each caller has in hand
 	deposit    = 3_000_000 // nplx
 	step       = 200_000   // nplx, some 20 calls
-	killEvery  = 1500 * time.Millisecond
-	closeEvery = 2 * time.Second
+	killEvery  = time.Second
+	closeEvery = time.Second
 	downAtOnce = 4
 )
 
@@ -63,8 +65,8 @@ func TestHundredThousandPaidRequests(t *testing.T) {
 	s.records = make([]record, s.total)
 	took := s.blow()
 	s.settle()
-	b := n.close(p.payers, before)
-	s.compare(b, took)
+	b := n.compare(p.payers, before)
+	s.report(b, took)
 }
 
 // requests is how many calls are made.
@@ -204,7 +206,7 @@ func (s *storm) blow() time.Duration {
 	ctx, calm := context.WithCancel(context.Background())
 	var weather, load sync.WaitGroup
 	weather.Go(func() { s.every(ctx, killEvery, func() { s.strike(ctx, &weather) }) })
-	weather.Go(func() { s.every(ctx, closeEvery, s.closeOne) })
+	weather.Go(func() { s.every(ctx, closeEvery, func() { weather.Go(s.closeOne) }) })
 	weather.Go(func() {
 		s.every(ctx, 20*time.Second, func() { s.t.Logf("%d requests", min(int(s.next.Load()), s.total)) })
 	})
@@ -242,7 +244,8 @@ func (s *storm) call(p *payer) {
 		}
 		r := &s.records[i]
 		r.start = time.Now()
-		answer, err := p.client.Infer(context.Background(), client.Request{Netuid: netuid, Inputs: input, Tag: strconv.Itoa(i)})
+		answer, err := p.client.Infer(context.Background(), client.Request{Netuid: netuid, Inputs: input, Tag: strconv.Itoa(i),
+			Expect: payment.Usage{Output: 4 << 10, Compute: 20 * time.Millisecond}})
 		r.elapsed, r.err = time.Since(r.start), err
 		if err == nil {
 			r.attempts = 1 + len(answer.Failed) + answer.InHand
@@ -362,24 +365,9 @@ func (s *storm) closeOne() {
 func (s *storm) settle() {
 	var group sync.WaitGroup
 	for _, p := range s.callers {
-		group.Go(func() {
-			p.client.Close()
-			for _, c := range p.wallet.Channels() {
-				err := p.wallet.CloseChannel(context.Background(), c.ID)
-				if err != nil && !errors.Is(err, wallet.ErrNoChannel) {
-					s.t.Logf("%s closes channel %d again later: %v", p.name, c.ID, err)
-				}
-			}
-		})
+		group.Go(func() { s.close(p) })
 	}
 	group.Wait()
-	s.until("all channels are collected", func(ctx context.Context) (bool, error) {
-		left := 0
-		for _, p := range s.callers {
-			left += len(p.wallet.Channels())
-		}
-		return left == 0, fmt.Errorf("%d channels are left", left)
-	})
 	for _, m := range s.miners {
 		group.Go(func() {
 			if err := m.process.stop(); err != nil {
@@ -390,20 +378,40 @@ func (s *storm) settle() {
 	group.Wait()
 }
 
-// compare lays the books of callers and miners beside those of the chain, and tells what was seen.
-func (s *storm) compare(b books, took time.Duration) {
+// close ends a caller's calls and its channels, those included that were being opened when its calls ended.
+func (s *storm) close(p *payer) {
+	p.client.Close()
+	for begin := time.Now(); time.Since(begin) < patience; time.Sleep(time.Second) {
+		left := p.wallet.Channels()
+		if len(left) == 0 && p.wallet.Balance().Out == p.wallet.Balance().Spent {
+			return
+		}
+		for _, c := range left {
+			if c.State != wallet.StateOpen {
+				continue // the wallet goes on with it by itself
+			}
+			if err := p.wallet.CloseChannel(context.Background(), c.ID); err != nil && !errors.Is(err, wallet.ErrNoChannel) {
+				s.t.Logf("%s did not close channel %d: %v", p.name, c.ID, err)
+			}
+		}
+	}
+	s.t.Errorf("%s still has channels: %+v", p.name, p.wallet.Channels())
+}
+
+// report lays the books of callers and miners beside those of the chain, and tells what was seen.
+func (s *storm) report(b books, took time.Duration) {
 	t := s.t
 	var charged, unsure, unpaid, ahead, signed, most uint64
 	calls, channels := 0, 0
 	for _, p := range s.callers {
 		for id, a := range p.purse.accounts {
 			who := fmt.Sprintf("channel %d of %s", id, p.name)
-			require.True(t, a.collected, who)
-			require.Zero(t, a.forFailures, "%s: a call that failed was charged for", who)
-			require.LessOrEqual(t, a.redeemed(), a.signed, "%s: more was redeemed than signed", who)
-			require.LessOrEqual(t, a.charged, a.redeemed()+step, "%s: answers are unpaid beyond a step", who)
+			assert.True(t, a.collected, who)
+			assert.Zero(t, a.forFailures, "%s: a call that failed was charged for", who)
+			assert.LessOrEqual(t, a.redeemed(), a.signed, "%s: more was redeemed than signed", who)
+			assert.LessOrEqual(t, a.charged, a.redeemed()+step, "%s: answers are unpaid beyond a step", who)
 			bound := a.charged + a.unsure + atOnce*a.limit + step
-			require.LessOrEqual(t, a.signed, bound, "%s: more was signed than was agreed to, in hand and a step", who)
+			assert.LessOrEqual(t, a.signed, bound, "%s: more was signed than was agreed to, in hand and a step", who)
 			calls, channels = calls+a.calls, channels+1
 			charged, unsure, signed = charged+a.charged, unsure+a.unsure, signed+a.signed
 			if a.charged > a.redeemed() {
@@ -418,10 +426,10 @@ func (s *storm) compare(b books, took time.Duration) {
 	for _, name := range s.minerNames() {
 		e := s.earnings(name)
 		owed, redeemed, lost = owed+e.Owed, redeemed+e.Redeemed, lost+e.Lost
-		require.Zero(t, e.Pending, name)
-		require.LessOrEqual(t, e.Owed, e.Redeemed+step, "%s: answers are unpaid beyond a step", name)
+		assert.Zero(t, e.Pending, name)
+		assert.LessOrEqual(t, e.Owed, e.Redeemed+step, "%s: answers are unpaid beyond a step", name)
 	}
-	require.Equal(t, b.paid, redeemed, "what the miners say they redeemed is what callers paid")
+	assert.Equal(t, b.paid, redeemed, "what the miners say they redeemed is what callers paid")
 
 	failed, moved := 0, 0
 	var all []time.Duration
@@ -440,8 +448,8 @@ func (s *storm) compare(b books, took time.Duration) {
 		}
 	}
 	var text strings.Builder
-	w := tabwriter.NewWriter(&text, 0, 0, 2, ' ', tabwriter.AlignRight)
-	row := func(name string, value any, unit string) { fmt.Fprintf(w, "%s\t%v\t%s\t\n", name, value, unit) }
+	w := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
+	row := func(name string, value any, unit string) { fmt.Fprintf(w, "%s\t%v %s\n", name, value, unit) }
 	row("paid by callers, by their balances", b.paid, "nplx")
 	row("received by payees, by their balances", b.received, "nplx")
 	row("burned, by the chain", b.burned, "nplx")
@@ -469,13 +477,14 @@ func (s *storm) compare(b books, took time.Duration) {
 	row("throughput", fmt.Sprintf("%.0f", float64(s.total)/took.Seconds()), "requests/s")
 	row("latency p50, p99", fmt.Sprintf("%s, %s", at(all, 50), at(all, 99)), "")
 	usual := at(all, 50)
+	var late strings.Builder
 	for _, way := range []way{killed, frozen, rested} {
-		row("extra latency, first miner "+string(way)+": "+spread(s.extra(way, usual)), "", "")
+		fmt.Fprintf(&late, "asked first a miner that was just %s: %s\n", way, spread(s.extra(way, usual)))
 	}
 	require.NoError(t, w.Flush())
-	t.Logf("%s\nfailures: %v", &text, reasons)
-	require.Equal(t, int(b.channels), channels)
-	require.LessOrEqual(t, failed, s.total/1000, "of a thousand requests one may fail when all that it asks are down")
+	t.Logf("\n%sextra latency over p50 of requests that\n%sfailures: %v", &text, &late, reasons)
+	assert.Equal(t, int(b.channels), channels)
+	assert.LessOrEqual(t, failed, s.total/1000, "of a thousand requests one may fail when all that it asks are down")
 }
 
 // brief is what an error is about.

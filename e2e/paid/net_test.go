@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/cosmos/cosmos-sdk/crypto/keyring"
@@ -74,7 +75,10 @@ type network struct {
 // newNetwork starts the chain and opens the subnet.
 func newNetwork(t *testing.T, p plan) *network {
 	t.Helper()
-	n := &network{t: t, plan: p, dir: t.TempDir()}
+	dir, err := os.MkdirTemp("", "paid-") // short, for the names of sockets are
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	n := &network{t: t, plan: p, dir: dir}
 	require.NoError(t, os.MkdirAll(n.logs(), 0o700))
 	t.Cleanup(n.tell)
 	ports, err := supervisor.FreePorts(4)
@@ -334,17 +338,17 @@ type books struct {
 	channels, vouchers, paid, received, burned uint64
 }
 
-// close compares the books of the chain with the balances of those who paid and of those who were paid, before and now, and
+// compare compares the books of the chain with the balances of those who paid and of those who were paid, before and now, and
 // both with its counts of demand.
-func (n *network) close(payers []string, before map[string]uint64) books {
+func (n *network) compare(payers []string, before map[string]uint64) books {
 	n.t.Helper()
 	t, ctx := n.t, context.Background()
 	totals, err := n.chain.ChannelTotals(ctx)
 	require.NoError(t, err)
-	require.Zero(t, totals.Open, "every channel is collected")
-	require.Equal(t, totals.Totals.Opened, totals.Totals.Collected)
-	require.Zero(t, totals.Totals.Escrowed, "nothing is left in channels")
-	require.Zero(t, totals.EscrowAccount, "the escrow is empty")
+	assert.Zero(t, totals.Open, "every channel is collected")
+	assert.Equal(t, totals.Totals.Opened, totals.Totals.Collected)
+	assert.Zero(t, totals.Totals.Escrowed, "nothing is left in channels")
+	assert.Zero(t, totals.EscrowAccount, "the escrow is empty")
 
 	b := books{channels: totals.Totals.Opened, burned: totals.Totals.Burned}
 	for _, name := range payers {
@@ -355,7 +359,7 @@ func (n *network) close(payers []string, before map[string]uint64) books {
 		got := n.balance(name) - before[name]
 		counted, err := n.chain.MinerDemand(ctx, netuid, n.address(name+"-hot"))
 		require.NoError(t, err)
-		require.Equal(t, counted.Total.Redeemed-counted.Total.Burned, got, "%s got what the chain counts as its demand, less what was burned", name)
+		assert.Equal(t, counted.Total.Redeemed-counted.Total.Burned, got, "%s got what the chain counts as its demand, less what was burned", name)
 		b.received += got
 		demand.Vouchers += counted.Total.Vouchers
 		demand.Redeemed += counted.Total.Redeemed
@@ -364,13 +368,13 @@ func (n *network) close(payers []string, before map[string]uint64) books {
 	b.vouchers = demand.Vouchers
 	whole, err := n.chain.SubnetDemand(ctx, netuid)
 	require.NoError(t, err)
-	require.Equal(t, whole.Total, demand, "the demand of the subnet is that of its miners")
-	require.Equal(t, totals.Totals.Redeemed, demand.Redeemed)
-	require.Equal(t, totals.Totals.Burned, demand.Burned)
+	assert.Equal(t, whole.Total, demand, "the demand of the subnet is that of its miners")
+	assert.Equal(t, totals.Totals.Redeemed, demand.Redeemed)
+	assert.Equal(t, totals.Totals.Burned, demand.Burned)
 
-	require.Positive(t, b.paid)
-	require.Positive(t, b.burned)
-	require.Equal(t, b.paid, b.received+b.burned, "paid = received + burned")
-	require.Equal(t, totals.Totals.Redeemed, b.paid, "what callers are poorer by is what was redeemed: the rest came back to the unit")
+	assert.Positive(t, b.paid)
+	assert.Positive(t, b.burned)
+	assert.Equal(t, b.paid, b.received+b.burned, "paid = received + burned")
+	assert.Equal(t, totals.Totals.Redeemed, b.paid, "what callers are poorer by is what was redeemed: the rest came back to the unit")
 	return b
 }

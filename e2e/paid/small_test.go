@@ -47,7 +47,7 @@ func TestPaying(t *testing.T) {
 		n.endChannels(name, filepath.Join(n.dir, name, "data", file), charged[name], before[name])
 	}
 	require.NoError(t, m.stop())
-	b := n.close(payers, before)
+	b := n.compare(payers, before)
 	require.Equal(t, uint64(2), b.channels)
 	e := n.earnings(minerName(0))
 	require.Zero(t, e.Lost)

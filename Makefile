@@ -60,6 +60,10 @@ test-chaos: ## four nodes killed and parted for ten minutes (needs root for the 
 test-dishonest: runtime ## everybody dishonest at once in a network of real processes, and what they earn
 	PLEXUS_BINARY=$(CURDIR)/$(BINARY) go test -tags dishonest ./e2e/dishonest -v -count=1 -timeout 20m
 
+.PHONY: test-paid
+test-paid: runtime ## 100 000 paid requests on a real chain, miners killed and channels closed at random, and the books of all
+	PLEXUS_BINARY=$(CURDIR)/$(BINARY) go test -tags paid ./e2e/paid -v -count=1 -timeout 20m -run HundredThousand
+
 .PHONY: test-hostile
 test-hostile: runtime ## attack a miner for 30 minutes
 	PLEXUS_MINER_TEST_HOSTILE=30m go test -count=1 -timeout 40m -v -run HostileLoad ./miner
@@ -98,6 +102,11 @@ test-deploy: ## systemd unit, Helm chart and Dockerfiles by the programs that re
 .PHONY: proto
 proto: tools ## generate Go from the .proto files (needs protobuf-compiler)
 	scripts/proto.sh
+
+.PHONY: docs
+docs: ## work out the pages that are computed, docs/presets.md and docs/studies.md, and their figures
+	go test -count=1 ./sims/presets -run Page -update
+	go test -count=1 ./sims/studies -run Page -update
 
 .PHONY: clean
 clean: ## remove what was built

@@ -11,6 +11,7 @@ import (
 
 	"github.com/plexusnet/plexus/client/amount"
 	"github.com/plexusnet/plexus/client/metagraph"
+	"github.com/plexusnet/plexus/payment"
 )
 
 // keep looks at the chain again and again: it takes in what became of channels, extends those that are used and about to
@@ -495,7 +496,11 @@ func (w *Wallet) CloseChannel(ctx context.Context, id uint64) error {
 	if err := c.save(); err != nil || closed {
 		return err
 	}
-	if err := w.options.Chain.CloseChannel(ctx, id); err != nil {
+	err = w.options.Chain.CloseChannel(ctx, id)
+	if errors.Is(err, payment.ErrClosing) || errors.Is(err, payment.ErrClosed) {
+		return w.count(ctx) // the miner was faster, or a look at the chain that found it out of use
+	}
+	if err != nil {
 		return fmt.Errorf("close channel %d: %w", id, err)
 	}
 	w.options.Log.Info("channel closing", "channel", id, "hotkey", c.payee.Hotkey)

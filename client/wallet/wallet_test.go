@@ -3,6 +3,7 @@ package wallet_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"sync"
@@ -250,6 +251,22 @@ func TestChannelsAreClosedAndCollected(t *testing.T) {
 	require.EqualValues(t, start-600-10_000, b.payer.Balance())
 	require.EqualValues(t, 600, w.Balance().Spent)
 	require.EqualValues(t, 10_600, w.Balance().Out)
+}
+
+func TestClosingAChannelThatOthersHaveClosedSucceeds(t *testing.T) {
+	b := newBench(t)
+	w := b.open(t, func(o *wallet.Options) { o.Interval = time.Hour })
+	for id := uint64(1); id <= 2; id++ {
+		_, err := w.OpenChannel(t.Context(), to(fmt.Sprint("miner-", id)))
+		require.NoError(t, err)
+		require.NoError(t, b.chain.Close(id), "without the wallet's knowledge")
+	}
+	require.NoError(t, w.CloseChannel(t.Context(), 1))
+	closing := w.Channels()[0]
+	require.Equal(t, wallet.StateClosing, closing.State)
+	require.NotZero(t, closing.ClosesAt, "the wallet knows when it ends")
+	b.chain.Advance(tilltest.CloseDelay)
+	require.NoError(t, w.CloseChannel(t.Context(), 2), "it has ended even")
 }
 
 func TestAChannelInUseIsExtendedAndOneThatIsNotEnds(t *testing.T) {

@@ -33,7 +33,7 @@ func demand(ctx context.Context, s *scenario.Scenario, o experiment.Options) (*S
 		}
 		series = append(series, plots.Series{Name: "root weight " + experiment.ValueText(weight)})
 	}
-	rows, x, most := [][]string{head}, []float64{}, 0.0
+	rows, x, most, byDefault := [][]string{head}, []float64{}, 0.0, 0.0
 	for _, limit := range caps {
 		bps, err := number(limit)
 		if err != nil {
@@ -49,6 +49,9 @@ func demand(ctx context.Context, s *scenario.Scenario, o experiment.Options) (*S
 					return nil, err
 				}
 				most, last = max(most, back), back
+				if bps == 5000 {
+					byDefault = max(byDefault, back)
+				}
 				row = append(row, percent(back))
 			}
 			series[at].Y = append(series[at].Y, 100*last) // of the most requests
@@ -63,6 +66,18 @@ func demand(ctx context.Context, s *scenario.Scenario, o experiment.Options) (*S
 		return nil, err
 	}
 	study := &Study{Tables: b.String(), Figures: []Figure{{"demand-returned", plots.Height, f}}}
+	study.claim(most > 0 && most < 1, "nothing brings back all that was burned")
+	study.claim(byDefault > 0 && byDefault < 0.5, "by default a farm loses more than half of what it burns")
+	ignored, err := effect(compared, "demand-is-ignored", "used.owner_paid", experiment.End)
+	if err != nil {
+		return nil, err
+	}
+	study.claim(0.08 < -ignored.Effect/ignored.Changed && -ignored.Effect/ignored.Changed < 0.12, "honest demand brings its subnet about a tenth more emission")
+	farming, err := effect(compared, "farming", "party.farm.earned", experiment.End)
+	if err != nil {
+		return nil, err
+	}
+	study.claim(farming.Student.High < 0, "farming loses")
 	var estimates []plots.Estimate
 	for _, v := range compared.Comparison.Variants {
 		for _, column := range []string{"used.share", "unused.share", "farmed.share"} {

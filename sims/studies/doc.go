@@ -7,5 +7,5 @@
 //		...                          // study.Figures as files beside the page
 //	}
 //
-// A test compares what is committed with what comes out; `make docs` writes it anew.
+// A test compares what is committed with what comes out, and checks what the page says in words (Claims); `make docs` writes it anew.
 package studies

@@ -20,6 +20,9 @@ func halving(ctx context.Context, s *scenario.Scenario, o experiment.Options) (*
 		return nil, err
 	}
 	study := &Study{Tables: b.String()}
+	if err := halvingClaims(study, r); err != nil {
+		return nil, err
+	}
 	names := append([]string{r.Comparison.Base.Name}, namesOf(r.Comparison.Variants)...)
 	for _, draw := range []struct{ file, column, title, unit string }{
 		{"halving-yield", "validators.yield", "yield of stake", "1/year, in PLX"},
@@ -47,6 +50,28 @@ func halving(ctx context.Context, s *scenario.Scenario, o experiment.Options) (*
 		study.Figures = append(study.Figures, Figure{draw.file, plots.Height, f})
 	}
 	return study, nil
+}
+
+func halvingClaims(study *Study, r *experiment.CompareResult) error {
+	for _, c := range []struct {
+		says, variant, column string
+		low, high             float64 // of the relative change
+	}{
+		{"the yield of stake falls to half", "halving", "validators.yield", -0.52, -0.46},
+		{"validators lose a quarter of their income in PLX", "halving", "validators.income", -0.28, -0.22},
+		{"delegators lose less of theirs", "halving", "delegators.income", -0.22, -0.05},
+		{"miners leave", "halving", "miners.uids", -1, -0.1},
+		{"a price that doubles leaves income in PLX as it is", "price-doubles", "validators.income", -0.28, -0.22},
+		{"a price that doubles keeps the miners", "price-doubles", "miners.uids", -0.02, 0.02},
+		{"a price that doubles leaves validators richer than no halving", "price-doubles", "party.validators.profit", 0.1, 10},
+	} {
+		e, err := effect(r, c.variant, c.column, experiment.End)
+		if err != nil {
+			return err
+		}
+		study.claim(e.Relative != nil && c.low <= *e.Relative && *e.Relative <= c.high, c.says)
+	}
+	return nil
 }
 
 func namesOf(variants []experiment.Variant) (names []string) {

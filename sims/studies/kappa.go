@@ -38,7 +38,7 @@ func kappa(ctx context.Context, s *scenario.Scenario, o experiment.Options) (*St
 		head = append(head, fmt.Sprintf("kappa %g", k))
 	}
 	rows := [][]string{head}
-	widest := 0.0
+	widest, below, above := 0.0, 0.0, math.Inf(1) // the most earned under the edges, and the least over them
 	for _, stake := range stakes {
 		each, err := number(stake)
 		if err != nil {
@@ -47,7 +47,7 @@ func kappa(ctx context.Context, s *scenario.Scenario, o experiment.Options) (*St
 		share := math.Round(100*cabalSize*each/(honestStake+cabalSize*each)) / 100
 		gain.Y = append(gain.Y, share)
 		row, gains, qualities := []string{fmt.Sprintf("%.0f %%", 100*share)}, []float64{}, []float64{}
-		for _, k := range kappas {
+		for i, k := range kappas {
 			honest, err := end(r, "party.cabal.earned", k, stake, "honest")
 			if err != nil {
 				return nil, err
@@ -62,6 +62,12 @@ func kappa(ctx context.Context, s *scenario.Scenario, o experiment.Options) (*St
 			}
 			times := cabal.Mean / honest.Mean
 			widest = max(widest, cabal.SD/honest.Mean)
+			switch edge := min(gain.X[i], 1-gain.X[i]); {
+			case share < edge-0.001:
+				below = max(below, times)
+			case share > edge+0.001:
+				above = min(above, times)
+			}
 			row = append(row, fmt.Sprintf("%.2f", times))
 			gains, qualities = append(gains, times), append(qualities, quality.Mean)
 		}
@@ -73,6 +79,9 @@ func kappa(ctx context.Context, s *scenario.Scenario, o experiment.Options) (*St
 	table(&b, 1, rows)
 	fmt.Fprintf(&b, "\nMeans of %d runs; the standard deviation over runs is %.3f or less everywhere.\n", r.Manifest.Runs, widest)
 	study := &Study{Tables: b.String()}
+	study.claim(below > 0 && below <= 0.25, "under kappa and 1 - kappa honest measurement pays a cabal four times as much or more")
+	study.claim(above >= 1.8 && above < 10, "over either edge colluding pays about twice as much as honesty or more")
+	study.claim(paid.Z[2][len(kappas)-1] < 0.06, "at kappa 0.8, 30 % of the stake takes all that miners are paid")
 	for _, draw := range []struct {
 		file, title, unit string
 		grid              plots.Grid

@@ -25,7 +25,16 @@ type Study struct {
 	Name    string // of its scenario
 	Tables  string // Markdown
 	Figures []Figure
+	Claims  []Claim
 }
+
+// Claim is what the page says in words, and whether the figures bear it out.
+type Claim struct {
+	Says  string
+	Holds bool
+}
+
+func (s *Study) claim(holds bool, says string) { s.Claims = append(s.Claims, Claim{says, holds}) }
 
 // Figure is a plot of a study.
 type Figure struct {

@@ -34,6 +34,10 @@ func TestPageIsWhatTheCodeComputes(t *testing.T) {
 		require.NoError(t, err)
 		computed, err = study.Into(computed)
 		require.NoError(t, err)
+		require.NotEmpty(t, study.Claims)
+		for _, claim := range study.Claims {
+			require.True(t, claim.Holds, "%s: the page says that %s", name, claim.Says)
+		}
 		require.NotEmpty(t, study.Figures)
 		for _, f := range study.Figures {
 			file := f.Name + ".svg"

@@ -30,10 +30,11 @@ func (a *account) redeemed() uint64 { return a.in - a.back }
 // purse is the chain as the wallet of one caller sees it, and remembers what went in and what came back.
 type purse struct {
 	wallet.Chain
-	payer string
+	payer  string
+	ready  chan struct{} // closed when there is a wallet, which looks at the chain from its first moment
+	wallet *wallet.Wallet
 
 	mu       sync.Mutex
-	wallet   *wallet.Wallet
 	accounts map[uint64]*account
 }
 
@@ -70,6 +71,7 @@ func (p *purse) add(id, nplx uint64) {
 }
 
 func (p *purse) Collect(ctx context.Context, id uint64) (uint64, error) {
+	<-p.ready
 	signed := uint64(0)
 	for _, c := range p.wallet.Channels() {
 		if c.ID == id {

@@ -42,7 +42,7 @@ func TestPaying(t *testing.T) {
 	payers := []string{caller, gatewayer}
 	before := n.balances(append(payers, minerName(0)))
 
-	charged := map[string]uint64{caller: n.infers(), gatewayer: n.gateway(ports[1])}
+	charged := map[string]uint64{caller: n.infers(), gatewayer: n.asksGateway(ports[1])}
 	for name, file := range map[string]string{caller: "wallet.db", gatewayer: "gateway-wallet.db"} {
 		n.endChannels(name, filepath.Join(n.dir, name, "data", file), charged[name], before[name])
 	}
@@ -80,17 +80,15 @@ func (n *network) infers() uint64 {
 	return sum
 }
 
-// gateway asks a gateway that pays, which knows its callers by nothing, and returns what that cost.
-func (n *network) gateway(port int) uint64 {
+// asksGateway asks a gateway that pays, which knows its callers by nothing, and returns what that cost.
+func (n *network) asksGateway(port int) uint64 {
 	t := n.t
 	g := n.launch("gateway", append([]string{"gateway", "start", "--netuid", strconv.Itoa(netuid), "--open", "--listen", fmt.Sprintf("127.0.0.1:%d", port),
 		"--metrics", "", "--payer", gatewayer, "--budget", "1plx", "--deposit", "0.01plx", "--step", "0.0001plx"}, n.common(gatewayer)...)...)
 	n.listening(port)
 	url := fmt.Sprintf("http://127.0.0.1:%d/v2/models/subnet-%d/infer", port, netuid)
-	body := fmt.Sprintf(`{"inputs":[{"name":%q,"datatype":"FP32","shape":[1,1,%d,%d],"data":[0%s]}]}`, digits.InputName, digits.Size, digits.Size,
-		strings.Repeat(",0", digits.Size*digits.Size-1))
 	for range 20 {
-		answer, err := http.Post(url, "application/json", bytes.NewReader([]byte(body)))
+		answer, err := http.Post(url, "application/json", bytes.NewReader(question()))
 		require.NoError(t, err)
 		text, err := io.ReadAll(answer.Body)
 		require.NoError(t, err)
@@ -110,6 +108,12 @@ func (n *network) gateway(port int) uint64 {
 	}
 	require.Equal(t, 20, lines, "the ledger has every call")
 	return sum
+}
+
+// question is a request about an empty image, in the JSON of the Open Inference Protocol.
+func question() []byte {
+	return fmt.Appendf(nil, `{"inputs":[{"name":%q,"datatype":"FP32","shape":[1,1,%d,%d],"data":[0%s]}]}`, digits.InputName, digits.Size, digits.Size,
+		strings.Repeat(",0", digits.Size*digits.Size-1))
 }
 
 // endChannels lists, closes and collects by the commands of `plexus wallet`.

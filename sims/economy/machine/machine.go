@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/plexusnet/plexus/consensus"
+	"github.com/plexusnet/plexus/payment"
 	"github.com/plexusnet/plexus/subnet"
 )
 
@@ -127,17 +128,16 @@ func (m *Machine) Params() Params { return m.params }
 // meaning none besides the caller's. The results do not depend on it.
 func (m *Machine) SetWorkers(n int) { m.workers = n }
 
-// SetParams replaces the parameters from the next block on. A window of demand
-// ends where its rules change, as on the chain.
+// SetParams replaces the parameters from the next block on. The present window
+// of demand ends where one of the channel module's changes, as on the chain.
 func (m *Machine) SetParams(p Params) {
-	if p.DemandWindow != m.params.DemandWindow || p.DemandSmoothing != m.params.DemandSmoothing {
+	if p.FeeBurn != m.params.FeeBurn || p.DemandWindow != m.params.DemandWindow || p.DemandSmoothing != m.params.DemandSmoothing {
 		m.passWindows()
-		for _, s := range m.subnets {
-			s.demand.Pass(1, m.params.DemandSmoothing)
-		}
+		m.endWindows(1)
 		m.windowAt = m.Now()
 	}
 	m.params = p
+	m.endWindows(0)
 	m.sharesGood = false
 }
 
@@ -326,8 +326,17 @@ func (m *Machine) passWindows() {
 		return
 	}
 	m.windowAt += passed * m.params.DemandWindow
+	m.endWindows(passed)
+}
+
+// endWindows ends so many windows. Of a subnet without demand it then forgets
+// what is too little for a window to credit any of it, as the chain does.
+func (m *Machine) endWindows(n uint64) {
 	for _, s := range m.subnets {
-		s.demand.Pass(passed, m.params.DemandSmoothing)
+		s.demand.Pass(n, m.params.DemandSmoothing)
+		if s.demand.Idle(m.params.DemandSmoothing) {
+			s.demand = payment.Window{}
+		}
 	}
 }
 

@@ -31,6 +31,7 @@ type world struct {
 func newWorld(supply uint64) *world {
 	p := DefaultParams()
 	p.UnbondingBlocks, p.RootWeightsRateLimit, p.MaxRevealsPerBlock, p.MaxEpochsPerBlock = 25, 3, 2, 2
+	p.Demand, p.DemandWindow, p.DemandSmoothing = subnet.DemandRules{Mix: 3000, Cap: 9000}, 7, 3
 	w := &world{Machine: New(p, 0)}
 	for range 6 {
 		w.accounts = append(w.accounts, w.NewAccount(supply/6))
@@ -75,7 +76,7 @@ func (w *world) do(a, b, c uint64) error {
 		s = w.Subnets()[pick(len(w.Subnets()))]
 	}
 	del := w.dels[pick(len(w.dels))]
-	if a %= 20; s == nil && a > 1 {
+	if a %= 21; s == nil && a > 1 {
 		a = 0
 	}
 	switch a {
@@ -135,6 +136,10 @@ func (w *world) do(a, b, c uint64) error {
 		}
 	case 15:
 		w.Jail(Operator(c%3), c%2 == 0)
+	case 20:
+		p := w.Params()
+		p.FeeBurn, p.DemandWindow, p.DemandSmoothing = uint32(c%5000), 1+b%9, uint32(1+c%4)
+		w.SetParams(p)
 	}
 	return nil
 }

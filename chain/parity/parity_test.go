@@ -64,8 +64,11 @@ type both struct {
 	operators map[string]machine.Operator
 	dels      map[[2]string]machine.Delegation
 	sealed    map[string]*subnetv1.SealedWeights // the last commit to a hash, by hotkey
+	channels  []*channel
+	enact     func() error // what governance does at the end of the next block, nil: nothing
 	epochs    int
 	rewards   map[uint64]bool // that blocks had
+	followed  map[followed]int
 }
 
 func newBoth(t *testing.T, change func(*subnetv1.Hyperparams)) *both {
@@ -74,7 +77,7 @@ func newBoth(t *testing.T, change func(*subnetv1.Hyperparams)) *both {
 	b := &both{
 		t: t, beacon: secret, accounts: map[string]machine.Account{}, hotkeys: map[string]machine.Hotkey{},
 		operators: map[string]machine.Operator{}, dels: map[[2]string]machine.Delegation{},
-		sealed: map[string]*subnetv1.SealedWeights{}, rewards: map[uint64]bool{},
+		sealed: map[string]*subnetv1.SealedWeights{}, rewards: map[uint64]bool{}, followed: map[followed]int{},
 	}
 	cfg := apptest.Config{
 		Validators: []apptest.Validator{large, small, third},
@@ -91,15 +94,19 @@ func newBoth(t *testing.T, change func(*subnetv1.Hyperparams)) *both {
 		},
 		Genesis: func(g apptest.Genesis) error {
 			var state stakingtypes.GenesisState
-			return g.Edit(stakingtypes.ModuleName, &state, func() {
+			if err := g.Edit(stakingtypes.ModuleName, &state, func() {
 				state.Params.UnbondingTime = unbondingBlock * apptest.BlockTime
-			})
+			}); err != nil {
+				return err
+			}
+			return demandGenesis(g)
 		},
 	}
 	p := machine.DefaultParams()
 	p.MinLock, p.LockInterval = 50*subnet.PLX, 100
 	p.MaxEpochsPerBlock, p.RootWeightsRateLimit, p.MaxRevealsPerBlock = 2, 3, 2
 	p.UnbondingBlocks = unbondingBlock
+	p.FeeBurn, p.DemandWindow, p.DemandSmoothing = feeBurn, window, smoothing
 	b.sim = machine.New(p, 0)
 
 	// So much exists that the first halving comes in the middle of the script.
@@ -157,7 +164,17 @@ func (b *both) do(signer apptest.Account, msg sdk.Msg, step func() error) {
 	b.t.Helper()
 	b.chain.Must(signer, msg)
 	require.NoError(b.t, step())
-	require.NoError(b.t, b.sim.Block())
+	b.block(b.sim.Block)
+}
+
+// block lets the machine make the block that the chain has made, and compares.
+func (b *both) block(step func() error) {
+	b.t.Helper()
+	if b.enact != nil {
+		require.NoError(b.t, b.enact())
+		b.enact = nil
+	}
+	require.NoError(b.t, step())
 	b.check()
 }
 
@@ -165,8 +182,7 @@ func (b *both) wait(blocks int) {
 	b.t.Helper()
 	for range blocks {
 		b.chain.Advance(1)
-		require.NoError(b.t, b.sim.Advance(1))
-		b.check()
+		b.block(func() error { return b.sim.Advance(1) })
 	}
 }
 
@@ -397,6 +413,7 @@ func (b *both) check() {
 		require.Equal(t, b.chain.Balance(apptest.NewAccount(name).Address()), b.sim.Balance(b.accounts[name]), "balance of %s at height %d", name, b.sim.Height())
 	}
 	b.checkRewards()
+	b.checkDemand()
 	for _, s := range b.sim.Subnets() {
 		if s.Epochs > 0 && s.LastEpoch == b.sim.Height() {
 			b.epochs++

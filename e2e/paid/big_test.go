@@ -421,7 +421,7 @@ func (s *storm) close(p *payer) {
 // report lays the books of callers and miners beside those of the chain, and tells what was seen.
 func (s *storm) report(b books, took time.Duration) {
 	t := s.t
-	var charged, unsure, unpaid, ahead, signed, most uint64
+	var charged, unsure, unpaid, ahead, signed, most, failures uint64
 	calls, channels := 0, 0
 	for _, p := range s.callers {
 		for id, a := range p.purse.accounts {
@@ -432,7 +432,7 @@ func (s *storm) report(b books, took time.Duration) {
 			assert.LessOrEqual(t, a.charged, a.redeemed()+step, "%s: answers are unpaid beyond a step", who)
 			bound := a.charged + a.unsure + atOnce*a.limit + step
 			assert.LessOrEqual(t, a.signed, bound, "%s: more was signed than was agreed to, in hand and a step", who)
-			calls, channels = calls+a.calls, channels+1
+			calls, channels, failures = calls+a.calls, channels+1, failures+a.forFailures
 			charged, unsure, signed = charged+a.charged, unsure+a.unsure, signed+a.signed
 			if a.charged > a.redeemed() {
 				unpaid += a.charged - a.redeemed()
@@ -485,7 +485,7 @@ func (s *storm) report(b books, took time.Duration) {
 	row("of it unpaid, in all; on one lane at most", fmt.Sprintf("%d; %d", unpaid, most), fmt.Sprintf("nplx (a step is %d)", step))
 	row("paid ahead by them and not used", ahead, "nplx")
 	row("signed and not redeemed in time, by the tills", lost, "nplx")
-	row("charged for calls that failed", 0, "nplx")
+	row("charged for calls that failed", failures, "nplx")
 	row("requests", s.total, "")
 	row("of them failed", failed, "")
 	row("of them answered by another than the first", moved, "")

@@ -28,21 +28,6 @@ func (r DemandRules) Validate() error {
 	return nil
 }
 
-// SmoothBurned is one block of the smoothing of what was burned for a subnet.
-// Of the nplx that wait, one part in window counts as burned in this block, the
-// rest goes on waiting:
-//
-//	perBlock = floor(waiting / window), left = waiting - perBlock
-//
-// so that what has counted and what waits is always all that was burned: a
-// burn counts once, after window blocks on average. A window of 0 is one of 1.
-// This is docs/protocol.md section 2 for demand windows of one block; the chain
-// does the same by longer ones, with the Window of package payment.
-func SmoothBurned(waiting, window uint64) (perBlock, left uint64) {
-	perBlock = waiting / max(window, 1)
-	return perBlock, waiting - perBlock
-}
-
 // Emission is what a subnet gets of one block's reward, by reason.
 type Emission struct {
 	Root   uint64 // nplx by root shares

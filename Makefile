@@ -12,7 +12,7 @@ export GOFLAGS     := -trimpath -buildvcs=false
 export CGO_ENABLED := 1
 
 # Packages whose tests also run under the race detector: all that is concurrent and not the SDK's.
-RACE := ./client/... ./consensus/... ./gateway/... ./miner/... ./models/... ./subnet/... ./validator/... ./chain/localnet/supervisor
+RACE := ./client/... ./consensus/... ./gateway/... ./miner/... ./models/... ./sims/economy/... ./sims/experiment ./sims/serve ./subnet/... ./validator/... ./chain/localnet/supervisor
 
 .PHONY: help
 help: ## show this list

@@ -94,7 +94,7 @@ func (k *call) note(err error) {
 	}
 	switch {
 	case err == nil || errors.Is(err, errAgain): // an answer was noted where it was checked
-	case k.race.ctx.Err() != nil: // nobody waits for it any more
+	case ended(k.race.ctx) != nil: // nobody waits for it any more
 		m.outlasted(k.elapsed, now)
 	default:
 		if wait := retryAfter(err); wait > 0 {

@@ -255,8 +255,8 @@ func (c *Client) Infer(ctx context.Context, req Request) (*Answer, error) {
 	}
 	c.background()
 	answer, err := newRace(c, s, &req).run(ctx)
-	if err != nil && ctx.Err() != nil && !errors.Is(err, ErrNoAnswer) {
-		return nil, fmt.Errorf("infer in subnet %d: %w", req.Netuid, ctx.Err())
+	if over := ended(ctx); err != nil && over != nil && !errors.Is(err, ErrNoAnswer) {
+		return nil, fmt.Errorf("infer in subnet %d: %w", req.Netuid, over)
 	}
 	return answer, err
 }

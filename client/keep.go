@@ -58,20 +58,22 @@ func (c *Client) tend(s *subnet, now time.Time) {
 		switch {
 		case one.miner.probe(now):
 			c.spawn(func() { c.probe(one) })
-		case ready <= c.options.Spares && one.miner.open(now):
+		case ready <= c.options.Spares && one.miner.open(now) && c.prepare(one):
 			ready++
-			c.prepare(one)
 		}
 	}
 }
 
-// prepare connects to a miner, and sees to a channel where it wants to be paid.
-func (c *Client) prepare(one *candidate) {
+// prepare connects to a miner, and sees to a channel where it wants to be paid. It reports whether the miner may be
+// counted on: not where no connection can be made.
+func (c *Client) prepare(one *candidate) bool {
 	conn, err := c.pool.conn(one.poolKey, one.neuron.Endpoint)
 	if err != nil {
-		return // the first call will say so
+		return false // the first call will say so
 	}
 	switch conn.GetState() {
+	case connectivity.TransientFailure, connectivity.Shutdown:
+		return false
 	case connectivity.Idle:
 		conn.Connect()
 	case connectivity.Ready:
@@ -79,6 +81,7 @@ func (c *Client) prepare(one *candidate) {
 			c.options.Wallet.Prepare(one.payee)
 		}
 	}
+	return true
 }
 
 // probe sees whether an isolated miner gives a sign of life.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"time"
 )
 
 // budget bounds retries and hedges: each request earns a share of one, each of them costs one, and some are saved up.
@@ -87,8 +88,8 @@ func (r *race) run(ctx context.Context) (*Answer, error) {
 				res.answer.Failed, res.answer.InHand = r.failed, r.running
 				return res.answer, nil
 			}
-			if ctx.Err() != nil {
-				return nil, ctx.Err()
+			if err := ended(ctx); err != nil {
+				return nil, err
 			}
 			r.another(res)
 		case reason := <-r.wake:
@@ -103,6 +104,18 @@ func (r *race) run(ctx context.Context) (*Answer, error) {
 		}
 	}
 	return nil, r.none()
+}
+
+// ended returns why a context has ended, nil while it has not. A deadline that has passed counts before its timer fires, as
+// it does for gRPC: what fails then is not the miner's failure.
+func ended(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if deadline, has := ctx.Deadline(); has && !deadline.After(time.Now()) {
+		return context.DeadlineExceeded
+	}
+	return nil
 }
 
 // maxAgain bounds how often calls of one request are tried once more.

@@ -86,14 +86,11 @@ func TestTheLedgerIsTheWallets(t *testing.T) {
 	}
 	var answered atomic.Int64
 	var group sync.WaitGroup
-	for i, secret := range secrets {
+	for _, secret := range secrets {
 		service := w.dial(t, secret)
 		group.Go(func() {
 			for range 40 {
-				if _, err := service.ModelInfer(context.Background(), echoes(16)); err == nil {
-					answered.Add(1)
-				}
-				if i == 0 && answered.Load() == 30 {
+				if _, err := service.ModelInfer(context.Background(), echoes(16)); err == nil && answered.Add(1) == 30 {
 					miners[0].Stop()
 				}
 			}
@@ -110,7 +107,9 @@ func TestTheLedgerIsTheWallets(t *testing.T) {
 	}
 	require.Equal(t, uint64(answered.Load())*price, paid)
 	agreed, known := owed(purse), charged(entries)
-	require.Len(t, agreed, 3)
+	for channel := range known {
+		require.Contains(t, agreed, channel, "the ledger knows no channel that the wallet does not")
+	}
 	sum := uint64(0)
 	for channel, nplx := range agreed {
 		require.GreaterOrEqual(t, nplx, known[channel], "channel %d", channel)

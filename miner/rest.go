@@ -1,7 +1,6 @@
 package miner
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -18,15 +17,11 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/peer"
 	"google.golang.org/grpc/status"
-	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/plexusnet/plexus/client/oip"
 	"github.com/plexusnet/plexus/proto/inference"
 )
-
-// headerLength is the header of the binary tensor extension: the bytes of JSON at the front of a body, raw tensors after.
-const headerLength = "Inference-Header-Content-Length"
 
 // ServeREST answers the Open Inference Protocol v2 over HTTP with JSON, with the binary tensor extension, on lis, until
 // ctx ends. It shares the queue, the limits and the counters with Serve.
@@ -112,50 +107,14 @@ func (s *Server) rest(call func(context.Context, *http.Request) (proto.Message, 
 			restError(w, err)
 			return
 		}
-		body, err := protojson.MarshalOptions{UseProtoNames: true, EmitUnpopulated: false}.Marshal(resp)
+		body, err := oip.JSON(resp)
 		if err != nil {
 			restError(w, status.Error(codes.Internal, err.Error()))
 			return
 		}
 		w.Header().Set("Content-Type", "application/json")
-		w.Write(tidy(body))
+		w.Write(body)
 	}
-}
-
-// tidy writes 64-bit integers as numbers, as the protocol's JSON has them; protojson quotes them.
-func tidy(body []byte) []byte {
-	var value any
-	decoder := json.NewDecoder(bytes.NewReader(body))
-	decoder.UseNumber()
-	if decoder.Decode(&value) != nil {
-		return body
-	}
-	out, err := json.Marshal(unquote("", value))
-	if err != nil {
-		return body
-	}
-	return out
-}
-
-// textFields are strings even where they look like numbers.
-var textFields = map[string]bool{"name": true, "version": true, "versions": true, "model_version": true, "id": true, "reason": true}
-
-func unquote(field string, value any) any {
-	switch v := value.(type) {
-	case map[string]any:
-		for k := range v {
-			v[k] = unquote(k, v[k])
-		}
-	case []any:
-		for i := range v {
-			v[i] = unquote(field, v[i])
-		}
-	case string:
-		if _, err := strconv.ParseInt(v, 10, 64); err == nil && !textFields[field] {
-			return json.Number(v)
-		}
-	}
-	return value
 }
 
 // admitREST lets a bounded number of requests in, for a bounded time, as admission does for gRPC, and turns a panic into
@@ -257,7 +216,7 @@ func (s *Server) restInfer(w http.ResponseWriter, r *http.Request) {
 		restError(w, status.Errorf(codes.InvalidArgument, "read the request: %v", err))
 		return
 	}
-	req, err := oip.ParseREST(body, r.Header.Get(headerLength))
+	req, err := oip.ParseREST(body, r.Header.Get(oip.HeaderLength))
 	if err != nil {
 		restError(w, statusError(err))
 		return
@@ -282,7 +241,7 @@ func (s *Server) restInfer(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.Header().Set("Content-Type", "application/octet-stream")
-	w.Header().Set(headerLength, strconv.Itoa(len(head)))
+	w.Header().Set(oip.HeaderLength, strconv.Itoa(len(head)))
 	w.Write(head)
 	for _, data := range raw {
 		w.Write(data)

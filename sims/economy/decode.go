@@ -55,7 +55,7 @@ func (h Hyperparams) MarshalYAML() (any, error) {
 		if err := value.Encode(v.Field(i).Interface()); err != nil {
 			return nil, err
 		}
-		node.Content = append(node.Content, &yaml.Node{Kind: yaml.ScalarNode, Value: fieldName(v.Type().Field(i))}, &value)
+		node.Content = append(node.Content, &yaml.Node{Kind: yaml.ScalarNode, Value: FieldName(v.Type().Field(i))}, &value)
 	}
 	return &node, nil
 }
@@ -174,8 +174,8 @@ func join(path, key string) string {
 	return path + "." + key
 }
 
-// fieldName is the name of a field in YAML: its tag, or its name in snake case.
-func fieldName(f reflect.StructField) string {
+// FieldName is the name of a field in YAML: its tag, or its name in snake case.
+func FieldName(f reflect.StructField) string {
 	if tag, _, _ := strings.Cut(f.Tag.Get("yaml"), ","); tag != "" {
 		return tag
 	}
@@ -194,14 +194,14 @@ func fieldName(f reflect.StructField) string {
 func fieldNames(t reflect.Type) []string {
 	names := make([]string, t.NumField())
 	for i := range names {
-		names[i] = fieldName(t.Field(i))
+		names[i] = FieldName(t.Field(i))
 	}
 	return names
 }
 
 func fieldByName(v reflect.Value, name string) (reflect.Value, bool) {
 	for i := range v.NumField() {
-		if fieldName(v.Type().Field(i)) == name {
+		if FieldName(v.Type().Field(i)) == name {
 			return v.Field(i), true
 		}
 	}

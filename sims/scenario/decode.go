@@ -8,9 +8,10 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"unicode"
 
 	"gopkg.in/yaml.v3"
+
+	"github.com/plexusnet/plexus/sims/economy"
 )
 
 // ErrScenario is wrapped by every error about what a scenario says.
@@ -244,7 +245,7 @@ func fieldsOf(t reflect.Type) []field {
 	var fields []field
 	for i := range t.NumField() {
 		f := t.Field(i)
-		if name := fieldName(f); f.IsExported() && name != "-" {
+		if name := economy.FieldName(f); f.IsExported() && name != "-" {
 			fields = append(fields, field{name, i, f.Type, f})
 		}
 	}
@@ -257,23 +258,6 @@ func fieldNames(fields []field) []string {
 		names[i] = f.name
 	}
 	return names
-}
-
-// fieldName is a field's name in YAML: its tag, or its name in snake case.
-func fieldName(f reflect.StructField) string {
-	if tag, _, _ := strings.Cut(f.Tag.Get("yaml"), ","); tag != "" {
-		return tag
-	}
-	var b strings.Builder
-	lower := false
-	for _, r := range f.Name {
-		if unicode.IsUpper(r) && lower {
-			b.WriteByte('_')
-		}
-		lower = !unicode.IsUpper(r)
-		b.WriteRune(unicode.ToLower(r))
-	}
-	return b.String()
 }
 
 // bare is a type without pointers.
